@@ -1,0 +1,80 @@
+package llm
+
+import (
+	"context"
+	"time"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// A Completer makes one model call. It must be safe for concurrent use.
+//
+// An error says what went wrong by an *[Error], or by a [batch.ErrorKind] in its chain. One that says neither is classified
+// by [Classify].
+type Completer interface {
+	Complete(ctx context.Context, call *Call) (*Answer, error)
+}
+
+// CompleterFunc is a function that is a Completer.
+type CompleterFunc func(ctx context.Context, call *Call) (*Answer, error)
+
+// Complete calls f.
+func (f CompleterFunc) Complete(ctx context.Context, call *Call) (*Answer, error) { return f(ctx, call) }
+
+// Call is one model call. It belongs to the caller of Complete; a Completer reads it, and writes only Waited.
+type Call struct {
+	Model          string // "provider:model", or a model's name alone
+	Messages       []batch.Message
+	Tools          []batch.Tool
+	ResponseFormat []byte         // JSON, sent as it is; nil leaves it out
+	Params         map[string]any // other fields of the body, sent as they are
+	Timeout        time.Duration  // of the call, once it may start; 0 or less: none
+	KeepRaw        bool           // keep the answer's bytes in Answer.Raw
+
+	// Waited is the time the call spent waiting for limits. Middleware adds to it.
+	Waited time.Duration
+}
+
+// Answer is a model's answer. A Completer hands it over.
+type Answer struct {
+	Message      batch.Message // as it came, to be sent back in the next turn
+	Text         string
+	Refusal      string
+	FinishReason string
+	Model        string // as the server names it
+	Usage        *batch.TokenUsage
+	CostUSD      *float64         // as the server reports it; few do
+	Header       Header           // what the answer's headers say of limits
+	Raw          *batch.RawAnswer // nil unless Call.KeepRaw
+}
+
+// ToolCalls returns the calls that the model asks for.
+func (a *Answer) ToolCalls() []batch.ToolCall { return a.Message.ToolCalls }
+
+// Error is a failed model call. Its kind, status and code decide what becomes of it, never its text alone.
+type Error struct {
+	Kind       batch.ErrorKind
+	Status     int    // HTTP status; 0 where there was no answer
+	Code       string // the provider's error code or type
+	RequestID  string // the provider's, from the answer's headers
+	Retryable  bool   // another attempt may succeed
+	RetryAfter time.Duration
+	Usage      *batch.TokenUsage // what the failed call used all the same, where the server said so
+	Header     Header
+	Raw        *batch.RawAnswer // nil unless Call.KeepRaw
+	Err        error            // an *openai.APIError, or what net/http returned; never holds a key
+}
+
+// Error says what went wrong, with the status where there is one.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the kind and the cause.
+func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
+
+// Header is what an answer's headers say of the provider's limits. A negative count means that the header was not there.
+type Header struct {
+	RemainingRequests int
+	RemainingTokens   int
+	ResetRequests     time.Duration // until the request limit is whole again
+	ResetTokens       time.Duration
+}
