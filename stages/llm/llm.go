@@ -9,7 +9,7 @@ import (
 
 // A Completer makes one model call. It must be safe for concurrent use.
 //
-// An error says what went wrong by an *[Error], or by a [batch.ErrorKind] in its chain. One that says neither is classified
+// An error says what went wrong by an [*Error], or by a [batch.ErrorKind] in its chain; one that says neither is classified
 // by [Classify].
 type Completer interface {
 	Complete(ctx context.Context, call *Call) (*Answer, error)
@@ -19,7 +19,9 @@ type Completer interface {
 type CompleterFunc func(ctx context.Context, call *Call) (*Answer, error)
 
 // Complete calls f.
-func (f CompleterFunc) Complete(ctx context.Context, call *Call) (*Answer, error) { return f(ctx, call) }
+func (f CompleterFunc) Complete(ctx context.Context, call *Call) (*Answer, error) {
+	return f(ctx, call)
+}
 
 // Call is one model call. It belongs to the caller of Complete; a Completer reads it, and writes only Waited.
 type Call struct {
@@ -51,7 +53,8 @@ type Answer struct {
 // ToolCalls returns the calls that the model asks for.
 func (a *Answer) ToolCalls() []batch.ToolCall { return a.Message.ToolCalls }
 
-// Error is a failed model call. Its kind, status and code decide what becomes of it, never its text alone.
+// Error is a failed model call. Its kind, status and code decide what becomes of it, never its text alone. Its text never
+// holds the client's key.
 type Error struct {
 	Kind       batch.ErrorKind
 	Status     int    // HTTP status; 0 where there was no answer
@@ -62,7 +65,7 @@ type Error struct {
 	Usage      *batch.TokenUsage // what the failed call used all the same, where the server said so
 	Header     Header
 	Raw        *batch.RawAnswer // nil unless Call.KeepRaw
-	Err        error            // an *openai.APIError, or what net/http returned; never holds a key
+	Err        error            // what happened; an *openai.APIError is in its chain where the API answered with an error
 }
 
 // Error says what went wrong, with the status where there is one.

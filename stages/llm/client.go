@@ -1,0 +1,219 @@
+package llm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sashabaranov/go-openai"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// defaultMaxResponseBytes is room for any answer a model gives, images as base64 included.
+const defaultMaxResponseBytes = 64 << 20
+
+// ClientConfig says where a [Client] sends its calls, and how.
+type ClientConfig struct {
+	Provider Provider // gives the base URL and says how the key is sent; default: openai, or none where BaseURL is set
+	BaseURL  string   // what stands before /chat/completions; default: the provider's
+	APIKey   string   // may be "" where the provider needs none, or where BaseURL is set
+	// HTTPClient sends the requests; default: an http.Client over [NewTransport]. A *http.Client without a CheckRedirect is
+	// copied and doesn't follow redirects.
+	HTTPClient openai.HTTPDoer
+	// MaxConns is how many idle connections the default HTTPClient keeps: as many as calls are in flight; default: 100.
+	MaxConns int
+	// MaxResponseBytes bounds an answer's body; default: 64 MiB.
+	MaxResponseBytes int64
+}
+
+// Client calls a chat completions server over HTTP. It is safe for concurrent use, and retries nothing itself.
+type Client struct {
+	provider  string
+	url       *url.URL
+	where     string // the URL for people: without what may be secret in it
+	header    http.Header
+	key       string
+	http      openai.HTTPDoer
+	transport *http.Transport // the client's own, if any
+	maxBytes  int64
+	buffers   sync.Pool // of *bytes.Buffer, for answers
+}
+
+// NewClient returns a client. Its errors say what the configuration lacks. Close it when it is no longer needed.
+func NewClient(cfg ClientConfig) (*Client, error) {
+	provider := cfg.Provider
+	if provider == (Provider{}) && cfg.BaseURL == "" {
+		provider = *findProvider("openai")
+	}
+	key := strings.TrimSpace(cfg.APIKey)
+	if key == "" && cfg.BaseURL == "" && !provider.KeyOptional {
+		return nil, batch.ErrAuthentication.Errorf("provider %s needs an API key: set %s", provider.Name, provider.KeyVar)
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, batch.ErrAuthentication.Errorf("the API key holds a space, a line break or another character that no key has")
+	}
+	endpoint, err := chatURL(provider, cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		provider: provider.Name,
+		url:      endpoint,
+		where:    endpoint.Scheme + "://" + endpoint.Host + endpoint.Path,
+		header:   header(provider, key),
+		key:      key,
+		maxBytes: cfg.MaxResponseBytes,
+		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
+	}
+	if c.maxBytes <= 0 {
+		c.maxBytes = defaultMaxResponseBytes
+	}
+	c.http, c.transport = httpClient(cfg)
+	return c, nil
+}
+
+func chatURL(provider Provider, baseURL string) (*url.URL, error) {
+	if baseURL == "" {
+		baseURL = provider.BaseURL
+	}
+	if baseURL == "" {
+		hint := ""
+		if provider.EndpointVar != "" {
+			hint = ", or " + provider.EndpointVar
+		}
+		return nil, batch.ErrInvalidRequest.Errorf("provider %s has no address of its own: set the base URL%s", provider.Name, hint)
+	}
+	u, err := url.Parse(strings.TrimSpace(baseURL))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, batch.ErrInvalidRequest.Errorf("the base URL is no URL: want one like https://api.openai.com/v1")
+	}
+	if u.Path == "" {
+		u.Path = "/" // without it JoinPath makes a relative path
+	}
+	return u.JoinPath("chat", "completions"), nil
+}
+
+func header(provider Provider, key string) http.Header {
+	h := http.Header{
+		"Content-Type": {"application/json"},
+		"Accept":       {"application/json"},
+		"User-Agent":   {"gluepipe"},
+	}
+	switch {
+	case key == "":
+	case provider.KeyHeader != "":
+		h.Set(provider.KeyHeader, key)
+	default:
+		h.Set("Authorization", "Bearer "+key)
+	}
+	return h
+}
+
+func httpClient(cfg ClientConfig) (openai.HTTPDoer, *http.Transport) {
+	switch given := cfg.HTTPClient.(type) {
+	case nil:
+		transport := NewTransport(cfg.MaxConns)
+		return &http.Client{Transport: transport, CheckRedirect: stayPut}, transport
+	case *http.Client:
+		if given.CheckRedirect != nil {
+			return given, nil
+		}
+		client := *given
+		client.CheckRedirect = stayPut
+		return &client, nil
+	default:
+		return given, nil
+	}
+}
+
+// Close closes the idle connections of the client's own transport. An HTTPClient that was given stays as it is.
+func (c *Client) Close() error {
+	if c.transport != nil {
+		c.transport.CloseIdleConnections()
+	}
+	return nil
+}
+
+// AppendBody appends the body that the client sends for call, as the function [AppendBody] does, except that only the
+// prefix of the client's own provider is left out of the model's name: "mistral:7b" is a model to Ollama.
+func (c *Client) AppendBody(dst []byte, call *Call) ([]byte, error) {
+	provider, model := SplitModel(call.Model)
+	if c.provider != "" && provider != c.provider {
+		model = call.Model
+	}
+	return appendBody(dst, model, call)
+}
+
+// Complete makes one call. It blocks until the answer is there, or ctx ends. Its errors are [*Error].
+func (c *Client) Complete(ctx context.Context, call *Call) (*Answer, error) {
+	if ctx.Err() != nil {
+		return nil, contextError(ctx)
+	}
+	body, err := c.AppendBody(make([]byte, 0, sizeHint(call)), call)
+	if err != nil {
+		return nil, &Error{Kind: batch.ErrInvalidRequest, Header: noHeader, Err: fmt.Errorf("writing the request: %w", err)}
+	}
+	resp, err := c.http.Do(c.request(ctx, body))
+	if err != nil {
+		return nil, c.networkError(ctx, "POST "+c.where, err)
+	}
+	defer resp.Body.Close()
+	buf := c.buffers.Get().(*bytes.Buffer)
+	defer c.release(buf)
+	// One byte more tells a body that is too large from one that just fits. A body read to its end, a late last chunk
+	// included, leaves the connection fit for the next call.
+	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, c.maxBytes+1)); err != nil {
+		return nil, c.networkError(ctx, "reading the answer from "+c.where, err)
+	}
+	if int64(buf.Len()) > c.maxBytes {
+		return nil, c.tooLarge(resp)
+	}
+	return c.answer(call, resp, buf.Bytes())
+}
+
+// request makes the request, with all that net/http needs to send it again on another connection.
+func (c *Client) request(ctx context.Context, body []byte) *http.Request {
+	getBody := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	first, _ := getBody()
+	req := &http.Request{
+		Method: http.MethodPost, URL: c.url, Host: c.url.Host, Header: c.header.Clone(),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: first, GetBody: getBody, ContentLength: int64(len(body)),
+	}
+	return req.WithContext(ctx)
+}
+
+func (c *Client) tooLarge(resp *http.Response) *Error {
+	e := answerError(batch.ErrServer, false, "the answer is larger than %d bytes: ask for less, or raise MaxResponseBytes", c.maxBytes)
+	e.Status, e.RequestID, e.Header = resp.StatusCode, requestID(resp.Header), readHeader(resp.Header, time.Now())
+	return e
+}
+
+// maxPooledBytes keeps one gigantic answer from staying in memory for good.
+const maxPooledBytes = 1 << 20
+
+func (c *Client) release(buf *bytes.Buffer) {
+	if buf.Cap() <= maxPooledBytes {
+		buf.Reset()
+		c.buffers.Put(buf)
+	}
+}
+
+// sizeHint is about the length of the call's body.
+func sizeHint(call *Call) int {
+	n := 256 + len(call.ResponseFormat) + 32*len(call.Params)
+	for i := range call.Messages {
+		n += 64 + len(call.Messages[i].Content) + 128*len(call.Messages[i].ToolCalls)
+	}
+	for i := range call.Tools {
+		n += 128 + len(call.Tools[i].Description) + len(call.Tools[i].Parameters) + len(call.Tools[i].Raw)
+	}
+	return n
+}

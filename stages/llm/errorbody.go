@@ -1,0 +1,153 @@
+package llm
+
+import (
+	"bytes"
+	"encoding/json"
+	"html"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// providerError is what an error's body says, in whichever shape the provider writes it.
+type providerError struct {
+	message string
+	kind    string // "type"
+	code    string // "code", where it is a name
+	inner   string // Azure's innererror.code
+	param   string
+	status  int // "code", where it is an HTTP status
+	// retryDelay is Google's RetryInfo, which comes in the body instead of a header.
+	retryDelay time.Duration
+}
+
+// parseErrorBody reads {"error": {...}}, {"error": "text", "code": ...}, {"message": ...}, {"detail": ...}, and a list of
+// one of these. ok is false where the body holds no error in any of these shapes.
+func parseErrorBody(body []byte) (p providerError, ok bool) {
+	body = bytes.TrimSpace(body)
+	var list []json.RawMessage
+	if json.Unmarshal(body, &list) == nil && len(list) > 0 {
+		body = list[0]
+	}
+	var outer map[string]json.RawMessage
+	if json.Unmarshal(body, &outer) != nil || outer == nil {
+		return p, false
+	}
+	if raw := outer["error"]; !isBlank(raw) {
+		var inner map[string]json.RawMessage
+		if json.Unmarshal(raw, &inner) == nil {
+			p.read(inner)
+			return p, true
+		}
+		p.read(outer)
+		p.message = plain(raw)
+		return p, true
+	}
+	if isBlank(outer["message"]) {
+		outer["message"] = outer["detail"]
+	}
+	if isBlank(outer["message"]) {
+		return p, false
+	}
+	p.read(outer)
+	return p, true
+}
+
+func (p *providerError) read(members map[string]json.RawMessage) {
+	p.message, p.kind, p.param = plain(members["message"]), plain(members["type"]), plain(members["param"])
+	p.code = plain(members["code"])
+	if n, err := strconv.Atoi(p.code); err == nil && p.setStatus(n) {
+		p.code = ""
+	}
+	if p.code == "" && p.kind == "" {
+		p.code = plain(members["status"]) // Google's name of the status
+	}
+	var inner struct {
+		Code string `json:"code"`
+	}
+	if json.Unmarshal(members["innererror"], &inner) == nil {
+		p.inner = inner.Code
+	}
+	var metadata struct { // OpenRouter's
+		ErrorType string `json:"error_type"`
+	}
+	if p.code == "" && json.Unmarshal(members["metadata"], &metadata) == nil {
+		p.code = metadata.ErrorType
+	}
+	var details []struct {
+		RetryDelay string `json:"retryDelay"`
+	}
+	if json.Unmarshal(members["details"], &details) == nil {
+		for _, d := range details {
+			p.retryDelay = max(p.retryDelay, parseWait(d.RetryDelay, time.Time{}))
+		}
+	}
+}
+
+// setStatus takes a numeric code where it is the status of an error.
+func (p *providerError) setStatus(code int) bool {
+	if code < 400 || code >= 600 {
+		return false
+	}
+	p.status = code
+	return true
+}
+
+// isBlank says that a member is missing or says nothing.
+func isBlank(raw json.RawMessage) bool {
+	switch string(raw) {
+	case "", "null", "{}", "[]", `""`, "false":
+		return true
+	}
+	return false
+}
+
+// plain returns the text of a JSON string, the texts of a list, and any other value as it stands.
+func plain(raw json.RawMessage) string {
+	if isBlank(raw) {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	var texts []string
+	if json.Unmarshal(raw, &texts) == nil {
+		return strings.Join(texts, ", ")
+	}
+	return string(raw)
+}
+
+var (
+	htmlTitle   = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+	htmlHidden  = regexp.MustCompile(`(?is)<(script|style)\b.*?</(script|style)>|<!--.*?-->`)
+	htmlElement = regexp.MustCompile(`(?s)<[^>]*>`)
+)
+
+// readable makes something short to read from a body that is not JSON.
+func readable(body []byte) string {
+	text := strings.ToValidUTF8(string(body[:min(len(body), 64<<10)]), "\uFFFD")
+	if strings.HasPrefix(strings.TrimSpace(text), "<") {
+		if title := htmlTitle.FindStringSubmatch(text); title != nil && strings.TrimSpace(title[1]) != "" {
+			text = title[1]
+		} else {
+			text = htmlElement.ReplaceAllString(htmlHidden.ReplaceAllString(text, " "), " ")
+		}
+		text = html.UnescapeString(text)
+	}
+	return shorten(text, 200)
+}
+
+// shorten puts a text on one line of at most limit bytes.
+func shorten(text string, limit int) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit] + "..."
+}

@@ -1,0 +1,95 @@
+package llm
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/sashabaranov/go-openai"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// apiError shows an API's error to people. The *openai.APIError in its chain has the parts.
+type apiError struct {
+	text string
+	api  *openai.APIError
+}
+
+func (e *apiError) Error() string { return e.text }
+func (e *apiError) Unwrap() error { return e.api }
+
+// newAPIError makes the error of an answer that is one, from its status, its headers and what its body says.
+func newAPIError(status int, header http.Header, body providerError, now time.Time) *Error {
+	limits := readHeader(header, now)
+	if status == http.StatusOK && body.status != 0 {
+		status = body.status // a router that had begun to answer puts the status it would have sent into the body
+	}
+	kind, retryable := classify(status, body)
+	return &Error{
+		Kind: kind, Status: status, Code: cmp.Or(body.code, body.kind), RequestID: requestID(header), Retryable: retryable,
+		RetryAfter: max(retryAfter(status, header, limits, now), body.retryDelay),
+		Header:     limits,
+		Err:        &apiError{text: body.text(status), api: body.api(status)},
+	}
+}
+
+// answerError makes the error of an answer with a good status that is no good itself.
+func answerError(kind batch.ErrorKind, retryable bool, format string, args ...any) *Error {
+	return &Error{
+		Kind: kind, Retryable: retryable, Header: noHeader,
+		Err: fmt.Errorf(format, args...),
+	}
+}
+
+func (p *providerError) api(status int) *openai.APIError {
+	e := &openai.APIError{
+		Message: p.message, Type: p.kind, HTTPStatusCode: status, HTTPStatus: statusLine(status),
+	}
+	if p.code != "" {
+		e.Code = p.code
+	} else if p.status != 0 {
+		e.Code = p.status
+	}
+	if p.param != "" {
+		e.Param = &p.param
+	}
+	if p.inner != "" {
+		e.InnerError = &openai.InnerError{Code: p.inner}
+	}
+	return e
+}
+
+// text reads like "429 Too Many Requests: Rate limit reached (code rate_limit_exceeded)".
+func (p *providerError) text(status int) string {
+	text := statusLine(status)
+	if status == http.StatusOK {
+		text += " with an error"
+	}
+	if p.message != "" {
+		text += ": " + shorten(p.message, 1000)
+	}
+	switch code := cmp.Or(p.code, p.kind); {
+	case code == "":
+	case p.inner != "" && p.inner != code:
+		text += fmt.Sprintf(" (code %s, %s)", code, p.inner)
+	default:
+		text += fmt.Sprintf(" (code %s)", code)
+	}
+	return text
+}
+
+func statusLine(status int) string {
+	line := strconv.Itoa(status)
+	if text := http.StatusText(status); text != "" {
+		line += " " + text
+	}
+	return line
+}
+
+// requestID returns the id under which the provider's support finds the call. Each provider has a header of its own.
+func requestID(h http.Header) string {
+	return cmp.Or(h.Get("X-Request-Id"), h.Get("Request-Id"), h.Get("Apim-Request-Id"))
+}

@@ -1,0 +1,94 @@
+package llm
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxRetryAfter bounds what a server may demand: more than a day is a mistake, or a job for a later run.
+const maxRetryAfter = 24 * time.Hour
+
+// noHeader is what is known of the limits where there was no answer.
+var noHeader = Header{RemainingRequests: -1, RemainingTokens: -1}
+
+// readHeader reads what an answer's headers say of limits.
+func readHeader(h http.Header, now time.Time) Header {
+	return Header{
+		RemainingRequests: parseCount(h.Get("X-Ratelimit-Remaining-Requests")),
+		RemainingTokens:   parseCount(h.Get("X-Ratelimit-Remaining-Tokens")),
+		ResetRequests:     parseWait(h.Get("X-Ratelimit-Reset-Requests"), now),
+		ResetTokens:       parseWait(h.Get("X-Ratelimit-Reset-Tokens"), now),
+	}
+}
+
+// retryAfter returns the longest wait that a failed answer demands, so that none is undercut. A limit's reset counts on a
+// 429 alone, and only where nothing of that limit remains: servers send it with every answer.
+func retryAfter(status int, h http.Header, limits Header, now time.Time) time.Duration {
+	wait := max(
+		parseWait(h.Get("Retry-After"), now),
+		parseMillis(h.Get("Retry-After-Ms")),
+	)
+	if status != http.StatusTooManyRequests {
+		return wait
+	}
+	if limits.RemainingRequests == 0 {
+		wait = max(wait, limits.ResetRequests)
+	}
+	if limits.RemainingTokens == 0 {
+		wait = max(wait, limits.ResetTokens)
+	}
+	return wait
+}
+
+// parseCount returns -1 for what isn't a count.
+func parseCount(s string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// parseWait reads seconds ("20", "0.5"), a duration ("6m0s", "120ms"), or a date as HTTP or RFC 3339 write it. What is
+// none of these, or has passed, is 0.
+func parseWait(s string, now time.Time) time.Duration {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseFloat(s, 64); err == nil {
+		return wait(seconds * float64(time.Second))
+	}
+	if d, err := time.ParseDuration(s); err == nil {
+		return wait(float64(d))
+	}
+	if t, err := http.ParseTime(s); err == nil {
+		return wait(float64(t.Sub(now)))
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return wait(float64(t.Sub(now)))
+	}
+	return 0
+}
+
+func parseMillis(s string) time.Duration {
+	millis, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	if err != nil {
+		return 0
+	}
+	return wait(millis * float64(time.Millisecond))
+}
+
+// wait rounds up, so that a server's demand is never undercut by a fraction.
+func wait(nanoseconds float64) time.Duration {
+	switch {
+	case math.IsNaN(nanoseconds) || math.IsInf(nanoseconds, 0) || nanoseconds <= 0:
+		return 0
+	case nanoseconds >= float64(maxRetryAfter):
+		return maxRetryAfter
+	}
+	return time.Duration(math.Ceil(nanoseconds))
+}
