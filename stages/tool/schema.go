@@ -47,11 +47,14 @@ func newSchema(t reflect.Type) (*schema, error) {
 }
 
 func reflectSchema(t reflect.Type) (*reflected.Schema, error) {
-	reflector := reflected.Reflector{Anonymous: true, DoNotReference: true, Mapper: decodesItself}
+	reflector := reflected.Reflector{Anonymous: true, DoNotReference: true, Mapper: mapped}
 	root := reflector.ReflectFromType(t)
 	root.Version = ""
 	if root.Type != "object" {
 		return nil, fmt.Errorf("the schema of the arguments must be of type object, not %q", root.Type)
+	}
+	if root.Properties == nil { // a map's; OpenAI refuses an object without
+		root.Properties = reflected.NewProperties()
 	}
 	return root, nil
 }

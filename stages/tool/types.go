@@ -26,13 +26,15 @@ func implements(t, iface reflect.Type) bool {
 	return t.Implements(iface) || reflect.PointerTo(t).Implements(iface)
 }
 
-// decodesItself gives the schema of a type that reads its own JSON, whose fields therefore say nothing; nil for others.
-func decodesItself(t reflect.Type) *jsonschema.Schema {
+// mapped gives the schema of a type whose fields say nothing of its JSON: an interface, or a type that reads its own. It is
+// nil for a type that the reflector knows best.
+func mapped(t reflect.Type) *jsonschema.Schema {
 	switch {
-	case t == reflect.TypeFor[time.Time](), t == reflect.TypeFor[json.RawMessage](), t.Implements(ownSchema):
-		return nil // known to the reflector
-	case implements(t, jsonUnmarshaler):
-		return &jsonschema.Schema{}
+	case t == reflect.TypeFor[time.Time](), t.Implements(ownSchema):
+		return nil
+	case t.Kind() == reflect.Interface, implements(t, jsonUnmarshaler):
+		// Extras make it {} where the reflector writes true, which many servers don't take.
+		return &jsonschema.Schema{Extras: map[string]any{}}
 	case implements(t, textUnmarshaler):
 		return &jsonschema.Schema{Type: "string"}
 	}
@@ -43,7 +45,7 @@ func decodesItself(t reflect.Type) *jsonschema.Schema {
 func checkArgs(t reflect.Type) error {
 	switch {
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
-	case t.Kind() == reflect.Struct && decodesItself(t) == nil && t != reflect.TypeFor[time.Time]():
+	case t.Kind() == reflect.Struct && mapped(t) == nil && t != reflect.TypeFor[time.Time]():
 	default:
 		return fmt.Errorf("the arguments must be a struct or a map with string keys, not %v", t)
 	}
@@ -51,7 +53,10 @@ func checkArgs(t reflect.Type) error {
 }
 
 func checkType(t reflect.Type, where string, inside []reflect.Type) error {
-	if t.Implements(ownSchema) || t.Implements(aliasSchema) || decodesItself(t) != nil || t == reflect.TypeFor[time.Time]() {
+	if t.Kind() == reflect.Interface && t.NumMethod() > 0 {
+		return fmt.Errorf("%s: %v can't be read from JSON", where, t)
+	}
+	if t == reflect.TypeFor[time.Time]() || t.Implements(ownSchema) || t.Implements(aliasSchema) || mapped(t) != nil {
 		return nil
 	}
 	if slices.Contains(inside, t) {
@@ -61,10 +66,6 @@ func checkType(t reflect.Type, where string, inside []reflect.Type) error {
 	switch t.Kind() {
 	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer, reflect.Uintptr:
 		return fmt.Errorf("%s: %v can't be read from JSON", where, t)
-	case reflect.Interface:
-		if t.NumMethod() > 0 {
-			return fmt.Errorf("%s: %v can't be read from JSON", where, t)
-		}
 	case reflect.Pointer, reflect.Slice, reflect.Array:
 		return checkType(t.Elem(), where, inside)
 	case reflect.Map:

@@ -1,0 +1,94 @@
+package tool_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/tool"
+)
+
+func ExampleNew() {
+	type arguments struct {
+		Location string `json:"location" jsonschema_description:"city and country"`
+		Unit     string `json:"unit,omitempty" jsonschema:"enum=celsius,enum=fahrenheit"`
+	}
+	getWeather := tool.New("get_weather", "Tells the current weather.",
+		func(_ context.Context, a arguments) (map[string]any, error) {
+			if a.Location != "Paris" {
+				return nil, fmt.Errorf("no location %q", a.Location)
+			}
+			return map[string]any{"temperature": 21, "sky": "clear"}, nil
+		})
+	getWeather.ReadOnly = true
+
+	executions := tool.Run(context.Background(), []batch.Tool{getWeather}, []batch.ToolCall{
+		{Name: "get_weather", Arguments: `{"location": "Paris"}`},
+		{Name: "get_weather", Arguments: `{"location": "Atlantis"}`},
+		{Name: "get_weather", Arguments: `{"unit": "kelvin"}`},
+	}, time.Minute)
+	for _, e := range executions {
+		fmt.Println(e.Result)
+	}
+	// Output:
+	// {"sky":"clear","temperature":21}
+	// error: no location "Atlantis"
+	// error: arguments: at "/location": missing property; at "/unit": value must be one of 'celsius', 'fahrenheit'
+}
+
+func ExampleRun() {
+	calls := []batch.ToolCall{
+		{Name: "calculate", Arguments: `{"expression": "123 * 456"}`},
+		{Name: "calculator", Arguments: `{"expression": "123 * 456"}`},
+	}
+	for _, e := range tool.Run(context.Background(), tool.Builtins(), calls, time.Minute) {
+		fmt.Println(e.ToolName, e.Error, e.Result)
+	}
+	// Output:
+	// calculate false 56088
+	// calculator true error: unknown tool "calculator"; the tools are: calculate, now
+}
+
+func ExampleCalculate() {
+	calculate := tool.Calculate()
+	for _, expression := range []string{"0.1 + 0.2", "2 ^ 100", "sqrt(2)", "1 / 0"} {
+		text, err := calculate.Call(context.Background(), fmt.Appendf(nil, `{"expression": %q}`, expression))
+		if err != nil {
+			fmt.Println("error:", err)
+			continue
+		}
+		fmt.Println(text)
+	}
+	// Output:
+	// 0.3
+	// 1267650600228229401496703205376
+	// 1.4142135623730951
+	// error: division by zero
+}
+
+func ExampleNow() {
+	_, err := tool.Now().Call(context.Background(), []byte(`{"timezone": "Berlin"}`))
+	fmt.Println(err)
+	// Output:
+	// unknown timezone "Berlin"; use an IANA name such as "Europe/Berlin", or leave it out for UTC
+}
+
+func ExampleBuiltins() {
+	for _, builtin := range tool.Builtins() {
+		fmt.Println(builtin.Name)
+	}
+	// Output:
+	// calculate
+	// now
+}
+
+func ExampleSelect() {
+	tools, err := tool.Select(tool.Builtins(), "calculate")
+	fmt.Println(len(tools), err)
+	_, err = tool.Select(tool.Builtins(), "calculator")
+	fmt.Println(err)
+	// Output:
+	// 1 <nil>
+	// unknown tool "calculator"; the tools are: calculate, now
+}
