@@ -23,6 +23,7 @@ const (
 	ErrServer             ErrorKind = "ServerError"             // the server failed, or answered nonsense
 	ErrToolIterationLimit ErrorKind = "ToolIterationLimitError" // the model still asks for tools after the last allowed turn
 	ErrStructuredOutput   ErrorKind = "StructuredOutputError"   // the answer breaks its schema
+	ErrStage              ErrorKind = "StageError"              // a stage of the caller's own failed or panicked
 	ErrBudgetExceeded     ErrorKind = "BudgetExceededError"     // unfinished: the run's budget was used up
 	ErrCancelled          ErrorKind = "CancelledError"          // unfinished: the run ended first
 )

@@ -14,6 +14,9 @@ type Item struct {
 	// the item's own, set by validate: stages between validate and execute may change it, and execute appends the tool
 	// turns to its Messages, so that a retry goes on where the conversation broke.
 	Effective *Request
+	// Fingerprint tells whether an earlier run did the same request; see [Fingerprint]. Validate sets it where the run can
+	// be continued.
+	Fingerprint string
 	// ToolTurns counts the tool turns of the conversation so far.
 	ToolTurns int
 
@@ -67,7 +70,7 @@ func (i *Item) Fail(err error) {
 	i.Retryable, i.RetryAfter = false, 0
 }
 
-// Settle settles the item with r, and fills in what r leaves out of id, index, metadata and request. It is for stages that
+// Settle settles the item with r, and fills in what r leaves out of id, index, metadata, fingerprint and request. It is for stages that
 // know an answer without asking a model.
 func (i *Item) Settle(r *Result) {
 	if r.ID == "" {
@@ -76,7 +79,13 @@ func (i *Item) Settle(r *Result) {
 	if r.Metadata == nil && i.Request != nil {
 		r.Metadata = i.Request.Metadata
 	}
+	if r.Fingerprint == "" {
+		r.Fingerprint = i.Fingerprint
+	}
 	r.Index, r.Request = i.Index, i.Request
+	if err, ok := r.Err.(*RequestError); ok { //nolint:errorlint // SetError puts it there unwrapped
+		err.ID, err.Index = r.ID, r.Index
+	}
 	i.Result = r
 	i.Retryable, i.RetryAfter = false, 0
 }

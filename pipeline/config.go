@@ -1,0 +1,119 @@
+package pipeline
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/sashabaranov/go-openai"
+	"go.uber.org/zap"
+
+	"github.com/gluepipe/gluepipe/stages"
+	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/llm"
+)
+
+// Config says how requests are run. nil and the zero value mean the defaults. What a request says itself wins over it.
+type Config struct {
+	// Model is "provider:model"; default GLUEPIPE_MODEL, else "openai:gpt-4o-mini". "mock:echo" needs no network and no key:
+	// the processor starts a server on loopback and talks to it.
+	Model string
+	// BaseURL is where the provider's chat completions are, up to "/v1"; default the provider's own.
+	BaseURL string
+	// APIKey is the provider's key; default the provider's environment variable.
+	APIKey string
+	// APIKeys are several keys instead of APIKey. Each has the RateLimit to itself, and a call takes the one that is free first.
+	APIKeys []string
+
+	SystemPrompt string         // default none
+	Params       map[string]any // other fields of the requests' bodies, sent as they are; a request's own win one by one
+
+	Tools             []batch.Tool  // tools of requests that don't bring their own; default none
+	ToolTimeout       time.Duration // of one tool call; default 1 minute, -1 none
+	MaxToolIterations int           // tool turns of one conversation; default 10, -1 no bound
+
+	MaxConcurrent int // model calls in flight, over all runs of a processor; default 5
+	MaxPending    int // requests between source and sink; default 4 x MaxConcurrent, at least 256
+
+	ErrorStrategy batch.ErrorStrategy // default batch.Continue
+	RetryFailed   bool                // try once more what can succeed; Retry says more
+	Retry         stages.RetryPolicy  // default: no retry, or one with RetryFailed
+
+	RateLimit        llm.Limits    // requests and tokens per minute, for each key; default none
+	MaxRateLimitWait time.Duration // of one request, over all its waits for limits; default 15 minutes, -1 no bound
+	Timeout          time.Duration // of one model call, once it may start; default 10 minutes, -1 none
+	Deadline         time.Duration // of a run; default none
+	Grace            time.Duration // for the last writes of a run that was cancelled; default 30 seconds
+
+	AllowTruncated bool // an answer cut at its token limit (finish_reason length) is a success; default false
+	Ordered        bool // deliver in the order of the source; default as they finish
+	KeepRaw        bool // keep each answer's bytes in Result.Raw; default false
+
+	BeforeExecute []batch.Stage // the caller's stages between resume and execute; they may change Item.Effective
+	AfterExecute  []batch.Stage // the caller's stages between retry and collect; they may change Item.Result
+
+	OnProgress   func(Progress) // called from one goroutine of a run after each delivery; must not block
+	ShowProgress bool           // a plain line on stderr every few seconds
+
+	Logger     *zap.Logger     // default silent
+	Completer  llm.Completer   // makes the model calls; default a client built from Model, BaseURL and the keys
+	HTTPClient openai.HTTPDoer // sends the requests of that client; default one tuned for MaxConcurrent
+}
+
+const (
+	defaultModel         = "openai:gpt-4o-mini"
+	defaultMaxConcurrent = 5
+	minDefaultPending    = 256
+)
+
+func (c *Config) withDefaults() *Config {
+	d := Config{}
+	if c != nil {
+		d = *c
+	}
+	d.Model = cmp.Or(d.Model, os.Getenv("GLUEPIPE_MODEL"), defaultModel)
+	d.ToolTimeout = cmp.Or(d.ToolTimeout, time.Minute)
+	d.MaxToolIterations = cmp.Or(d.MaxToolIterations, 10)
+	d.MaxConcurrent = cmp.Or(d.MaxConcurrent, defaultMaxConcurrent)
+	d.MaxPending = cmp.Or(d.MaxPending, max(4*d.MaxConcurrent, minDefaultPending))
+	if d.RetryFailed {
+		d.Retry.MaxAttempts = cmp.Or(d.Retry.MaxAttempts, 2)
+	}
+	d.MaxRateLimitWait = cmp.Or(d.MaxRateLimitWait, 15*time.Minute)
+	d.Timeout = cmp.Or(d.Timeout, 10*time.Minute)
+	d.Grace = cmp.Or(d.Grace, 30*time.Second)
+	if d.Logger == nil {
+		d.Logger = zap.NewNop()
+	}
+	return &d
+}
+
+// validate names the field that is wrong. It expects the defaults filled in.
+func (c *Config) validate() error {
+	if err := c.Retry.Validate(); err != nil {
+		return fmt.Errorf("config: Retry.%w", err)
+	}
+	if _, err := c.ErrorStrategy.MarshalText(); err != nil {
+		return fmt.Errorf("config: ErrorStrategy: %w", err)
+	}
+	for _, check := range []struct {
+		field string
+		wrong bool
+		want  string
+	}{
+		{"MaxConcurrent", c.MaxConcurrent < 1, "1 or more"},
+		{"MaxPending", c.MaxPending < 1, "1 or more"},
+		{"MaxToolIterations", c.MaxToolIterations < -1, "1 or more, or -1 for no bound"},
+		{"RateLimit.RPM", c.RateLimit.RPM < 0, "0 or more"},
+		{"RateLimit.TPM", c.RateLimit.TPM < 0, "0 or more"},
+		{"Deadline", c.Deadline < 0, "0 or more"},
+		{"Grace", c.Grace < 0, "0 or more"},
+		{"APIKeys", c.APIKey != "" && len(c.APIKeys) > 0, "either APIKey or APIKeys"},
+	} {
+		if check.wrong {
+			return fmt.Errorf("config: %s: want %s", check.field, check.want)
+		}
+	}
+	return nil
+}

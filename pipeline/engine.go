@@ -1,0 +1,70 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// Engine connects a source, stages and a sink, and runs them. It owns the run's goroutines, channels, cancels and drains:
+// stages just range and send. The zero value is ready to use; its fields must not change once a run has begun. It may run
+// several times, also at once.
+type Engine struct {
+	MaxPending int           // items between source and sink; default 256
+	Buffer     int           // of each channel between stages; default 0
+	MaxBatch   int           // results that one Write of the sink gets; default 64
+	Ordered    bool          // deliver in the order of the source
+	Grace      time.Duration // how long the sink's context outlives the run's; default 30 seconds
+	// OnDelivery is called with the counts so far after each delivery, from one goroutine. The summary is valid only during
+	// the call. It must not block.
+	OnDelivery func(*batch.Summary)
+
+	drainOnce sync.Once
+	drain     *drain // set by the processor, which drains all its engines at once
+}
+
+// Run moves items from source through stages to sink until the source ends, and closes both. It returns when every goroutine
+// has ended, but for a Next that ignores its context: that one is abandoned.
+//
+// The summary is never nil. The error is nil when the source came to its end or the engine drained; the cause of ctx when it
+// was cancelled; else what broke the run: intake stops, what is in flight finishes and is delivered where the sink still
+// works. When the sink fails, work in flight is cancelled, since nothing can be delivered any more.
+//
+// Results must be set by the stages: an item that comes through without one breaks the run.
+func (e *Engine) Run(
+	ctx context.Context, source batch.Source, sink batch.Sink, stages ...batch.Stage,
+) (*batch.Summary, error) {
+	r := newRun(ctx, e, source, sink)
+	return r.run(stages)
+}
+
+// Drain ends all runs in good order, those to come included: they take nothing more from their sources, what is in flight
+// finishes and is delivered, and what waits is left unfinished for a later run. It doesn't wait. It may be called at any
+// time, any number of times.
+func (e *Engine) Drain() { e.drainer().begin() }
+
+func (e *Engine) drainer() *drain {
+	e.drainOnce.Do(func() {
+		if e.drain == nil {
+			e.drain = newDrain()
+		}
+	})
+	return e.drain
+}
+
+// drain is the signal of an orderly end, given once.
+type drain struct {
+	once  sync.Once
+	begun chan struct{}
+}
+
+func newDrain() *drain { return &drain{begun: make(chan struct{})} }
+
+func (d *drain) begin() { d.once.Do(func() { close(d.begun) }) }
+
+func (e *Engine) maxPending() int      { return cmp.Or(e.MaxPending, minDefaultPending) }
+func (e *Engine) maxBatch() int        { return cmp.Or(e.MaxBatch, 64) }
+func (e *Engine) grace() time.Duration { return cmp.Or(e.Grace, 30*time.Second) }

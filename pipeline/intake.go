@@ -1,0 +1,123 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// nextPatience is how long a Next may take to notice that its context has ended. Work in flight goes on meanwhile.
+const nextPatience = time.Second
+
+// takeIn takes items from the source until it or the intake ends, and then closes the first channel. A Next that ignores its
+// context is abandoned: its goroutine ends when Next returns, and leaves what it got unacknowledged.
+func (r *run) takeIn() {
+	defer close(r.in)
+	reader := reader{run: r, turn: make(chan struct{}, 1), abandoned: make(chan struct{}), done: make(chan struct{})}
+	reader.turn <- struct{}{}
+	go reader.read()
+	select {
+	case <-reader.done:
+		return
+	case <-r.intake.Done():
+	}
+	timer := time.NewTimer(nextPatience)
+	defer timer.Stop()
+	select {
+	case <-reader.done:
+		return
+	case <-timer.C:
+	}
+	select {
+	case <-reader.done:
+	case reader.turn <- struct{}{}: // it is in Next still, and will never get its turn to send
+		close(reader.abandoned)
+	}
+}
+
+// reader is the goroutine that calls Next. It has the turn whenever it is not inside Next, so that nobody closes the channel
+// which it sends on.
+type reader struct {
+	*run
+	turn      chan struct{}
+	abandoned chan struct{}
+	done      chan struct{}
+}
+
+func (r *reader) read() {
+	defer close(r.done)
+	for {
+		select {
+		case r.credits <- struct{}{}:
+		case <-r.intake.Done():
+			return
+		}
+		if r.intake.Err() != nil {
+			return
+		}
+		<-r.turn
+		item, err := r.next()
+		select {
+		case r.turn <- struct{}{}:
+		case <-r.abandoned:
+			acknowledge(item, false)
+			return
+		}
+		if err == nil && !r.ledger.admit(item) {
+			err = fmt.Errorf("the source yielded %s again while it was in work", name(item))
+		}
+		if err != nil {
+			if !isEnd(r.intake, err) {
+				r.broke(err)
+			}
+			return
+		}
+		if item.Result != nil {
+			item.Settle(item.Result) // the source could not know the index
+		}
+		r.in <- item
+	}
+}
+
+func (r *reader) next() (*batch.Item, error) {
+	var item *batch.Item
+	err := guard("reading the source", func() error {
+		var err error
+		item, err = r.source.Next(r.intake)
+		return err
+	})
+	if err == nil && item == nil {
+		err = errors.New("the source yielded neither an item nor an error")
+	}
+	return item, err
+}
+
+// isEnd tells a source that came to its end, or noticed that the intake did, from one that broke.
+func isEnd(intake context.Context, err error) bool {
+	if err == io.EOF { //nolint:errorlint // as with io.Reader: a wrapped EOF is some failure's, and would lose requests unseen
+		return true
+	}
+	return intake.Err() != nil && (errors.Is(err, intake.Err()) || errors.Is(err, context.Cause(intake)))
+}
+
+func acknowledge(item *batch.Item, done bool) {
+	if item != nil && item.Ack != nil {
+		item.Ack(done)
+	}
+}
+
+// name names an item for people.
+func name(item *batch.Item) string {
+	switch {
+	case item.Origin != "":
+		return item.Origin
+	case item.ID() != "":
+		return fmt.Sprintf("request %q", item.ID())
+	default:
+		return fmt.Sprintf("request %d", item.Index+1)
+	}
+}

@@ -1,0 +1,183 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/llm"
+	"github.com/gluepipe/gluepipe/stages/llm/llmtest"
+)
+
+// models is the Completer of a processor: it sends each call to its model's provider, which is the run's unless a request
+// names another. The client of another provider is made when the first request asks for it.
+type models struct {
+	config   *Config
+	permits  *llm.Permits
+	provider string // the run's; "" with a Completer of the caller's
+	baseURL  string // the run's
+
+	mu      sync.RWMutex
+	clients map[string]client // by provider
+	closers []func() error
+}
+
+type client struct {
+	llm.Completer
+	err error // why there is none
+}
+
+func newModels(config *Config) (*models, error) {
+	m := &models{config: config, permits: llm.NewPermits(config.MaxConcurrent), clients: make(map[string]client)}
+	if config.Completer != nil {
+		m.clients[""] = client{Completer: m.paced(llm.Key{Completer: config.Completer})}
+		return m, nil
+	}
+	provider, model, err := splitModel(config.Model, config.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("config: Model: %w", err)
+	}
+	m.provider = provider
+	first := m.client(provider, model)
+	if first.err != nil {
+		return nil, errors.Join(fmt.Errorf("config: Model %q: %w", config.Model, first.err), m.Close())
+	}
+	return m, nil
+}
+
+// splitModel splits the run's model. A name without a provider is a model at the base URL, where there is one.
+func splitModel(name, baseURL string) (provider, model string, err error) {
+	provider, model = llm.SplitModel(name)
+	if provider == "" && baseURL != "" {
+		return "openai", model, nil // the dialect that is spoken everywhere
+	}
+	if provider == "" {
+		prefix, _, found := strings.Cut(name, ":")
+		if !found {
+			return "", "", fmt.Errorf("%q names no provider: want provider:model, as in openai:%s", name, name)
+		}
+		_, err := llm.LookupProvider(prefix)
+		return "", "", err
+	}
+	if model == "" {
+		return "", "", fmt.Errorf("%q names no model: want provider:model", name)
+	}
+	return provider, model, nil
+}
+
+// Complete sends the call to its provider.
+func (m *models) Complete(ctx context.Context, call *llm.Call) (*llm.Answer, error) {
+	provider, model := m.provider, call.Model
+	if m.provider != "" {
+		if named, rest := llm.SplitModel(call.Model); named != "" {
+			provider, model = named, rest
+		}
+	}
+	m.mu.RLock()
+	c, ok := m.clients[provider]
+	m.mu.RUnlock()
+	if !ok {
+		c = m.client(provider, model)
+	}
+	if c.err != nil {
+		return nil, batch.ErrInvalidRequest.Errorf("model %q: %w", call.Model, c.err)
+	}
+	return c.Complete(ctx, call)
+}
+
+// client returns the provider's client, and makes it the first time.
+func (m *models) client(provider, model string) client {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.clients[provider]
+	if !ok {
+		c.Completer, c.err = m.connect(provider, model)
+		m.clients[provider] = c
+	}
+	return c
+}
+
+func (m *models) connect(name, model string) (llm.Completer, error) {
+	provider, err := llm.LookupProvider(name)
+	if err != nil {
+		return nil, err
+	}
+	baseURL, envKey := provider.FromEnv(os.Getenv)
+	apiKeys := []string{envKey}
+	if name == m.provider {
+		if m.config.BaseURL != "" {
+			baseURL = m.config.BaseURL
+		}
+		switch {
+		case len(m.config.APIKeys) > 0:
+			apiKeys = m.config.APIKeys
+		case m.config.APIKey != "":
+			apiKeys = []string{m.config.APIKey}
+		}
+	}
+	if name == "mock" && baseURL == "" {
+		if baseURL, err = m.startMock(model); err != nil {
+			return nil, err
+		}
+	}
+	if name == m.provider {
+		m.baseURL = baseURL
+	}
+	keys := make([]llm.Key, len(apiKeys))
+	for i, apiKey := range apiKeys {
+		c, err := llm.NewClient(llm.ClientConfig{
+			Provider: provider, BaseURL: baseURL, APIKey: apiKey, HTTPClient: m.config.HTTPClient, MaxConns: m.config.MaxConcurrent,
+		})
+		if err != nil {
+			return nil, err
+		}
+		m.closers = append(m.closers, c.Close)
+		keys[i] = llm.Key{Name: llm.KeyName(apiKey), Completer: c}
+	}
+	return m.paced(keys...), nil
+}
+
+// startMock starts the server on loopback that answers for the mock provider.
+func (m *models) startMock(model string) (baseURL string, err error) {
+	config, err := llmtest.ParseModel(model)
+	if err != nil {
+		return "", err
+	}
+	server, err := llmtest.Start(config)
+	if err != nil {
+		return "", err
+	}
+	m.closers = append(m.closers, server.Close)
+	return server.BaseURL(), nil
+}
+
+// paced wraps the keys of one provider, from the inside out: a call's timeout begins once it has a permit, takes a permit
+// once its key's limits let it start, and is made again when it met a 429.
+func (m *models) paced(keys ...llm.Key) llm.Completer {
+	for i := range keys {
+		keys[i].Completer = m.permits.Limit(llm.Timeout(keys[i].Completer))
+		keys[i].Limiter = llm.NewLimiter(m.config.RateLimit)
+	}
+	pool := llm.NewKeyPool(keys, func(name string, err error) {
+		m.config.Logger.Warn("API key put aside", zap.String("key", name), zap.Error(err))
+	})
+	return llm.Park(pool, m.config.MaxRateLimitWait)
+}
+
+// Close closes the clients, and the server of the mock provider.
+func (m *models) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for _, c := range m.closers {
+		errs = append(errs, c())
+	}
+	m.closers = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,208 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gluepipe/gluepipe/source"
+	"github.com/gluepipe/gluepipe/stages"
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// BatchProcessor runs batches of requests with one configuration. It is safe for concurrent use: MaxConcurrent and the rate
+// limits hold over all its runs together. Close it when it is no longer needed.
+type BatchProcessor struct {
+	config   *Config
+	models   *models
+	executor *stages.Executor
+	drain    *drain
+}
+
+// NewBatchProcessor returns a processor. Its error names the field of the configuration that is wrong, or what is missing:
+// an unknown provider, a key. nil is the default configuration. cfg is copied.
+func NewBatchProcessor(cfg *Config) (*BatchProcessor, error) {
+	config := cfg.withDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	models, err := newModels(config)
+	if err != nil {
+		return nil, err
+	}
+	return &BatchProcessor{
+		config: config,
+		models: models,
+		drain:  newDrain(),
+		executor: stages.NewExecutor(stages.ExecutorConfig{
+			Completer: models, MaxConcurrent: config.MaxConcurrent, ToolTimeout: config.ToolTimeout,
+			AllowTruncated: config.AllowTruncated, KeepRaw: config.KeepRaw,
+		}),
+	}, nil
+}
+
+// Process runs the requests and returns when all are done, with their results in the requests' order. The response is never
+// nil. The error is nil unless the run was cancelled or broke; under [batch.FailFast] it is the first failure, a
+// [*batch.RequestError]. Beside an error, the response has what became of the requests that were begun.
+func (p *BatchProcessor) Process(ctx context.Context, requests []batch.Request) (*batch.Response, error) {
+	collected := memory{onlySuccesses: p.config.ErrorStrategy == batch.Skip}
+	summary, err := p.Run(ctx, source.Slice(requests), &collected)
+	return &batch.Response{Results: collected.inOrder(), Summary: *summary}, err
+}
+
+// Run moves requests from source to sink until the source ends, and closes both. The summary is never nil; the error is as
+// for [BatchProcessor.Process]. Unfinished results are counted and reach no sink.
+//
+// A sink that knows what an earlier run has done ([stages.Index]) continues it: those requests are dropped as
+// [stages.DoneEarlier], and if it can tell their counts (Earlier), the summary speaks of both runs.
+func (p *BatchProcessor) Run(ctx context.Context, src batch.Source, sink batch.Sink) (*batch.Summary, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if p.config.Deadline > 0 {
+		deadline, stop := context.WithTimeoutCause(ctx, p.config.Deadline,
+			fmt.Errorf("the run's deadline of %v has passed: %w", p.config.Deadline, context.DeadlineExceeded))
+		defer stop()
+		ctx = deadline
+	}
+	engine := p.engine()
+	engine.Ordered = p.config.Ordered
+	report := newReporter(p.config, src, p.models.permits.InFlight)
+	defer report.close()
+	engine.OnDelivery = report.delivered
+	if _, ok := sink.(*streamed); ok {
+		engine.MaxBatch = 1 // each is acknowledged by itself
+	}
+	chain := p.before(sink)
+	for i, stage := range p.config.BeforeExecute {
+		chain = append(chain, watched(fmt.Sprintf("BeforeExecute[%d]", i), stage))
+	}
+	chain = append(chain, stages.Execute(p.executor), stages.Retry(p.executor, p.config.Retry))
+	for i, stage := range p.config.AfterExecute {
+		chain = append(chain, watched(fmt.Sprintf("AfterExecute[%d]", i), stage))
+	}
+	chain = append(chain, stages.Collect(p.config.ErrorStrategy, cancel))
+	summary, err := engine.Run(ctx, src, sink, chain...)
+	addEarlier(summary, sink)
+	return summary, err
+}
+
+// Check validates what the source yields, as Run would, and calls no model. Each item is handed to each, in order and from one
+// goroutine: with a Result where it is bad, with Effective where it would be sent, dropped where sink says that an earlier
+// run has done it. An error of each ends the check; each may be nil. Check closes the source; sink may be nil, is only asked and stays open.
+func (p *BatchProcessor) Check(
+	ctx context.Context, src batch.Source, sink batch.Sink, each func(*batch.Item) error,
+) (*batch.Summary, error) {
+	inspect := func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
+		for item := range in {
+			var err error
+			if each != nil {
+				err = each(item)
+			}
+			if item.Result == nil && item.Dropped() == "" {
+				item.Drop(Checked)
+			}
+			out <- item
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	engine := p.engine()
+	summary, err := engine.Run(ctx, src, nowhere{}, append(p.before(sink), inspect)...)
+	addEarlier(summary, sink)
+	return summary, err
+}
+
+// Checked is the reason with which [BatchProcessor.Check] drops requests that could be sent.
+const Checked = "checked"
+
+// before returns the stages before the first call.
+func (p *BatchProcessor) before(sink batch.Sink) []batch.Stage {
+	index, resumes := sink.(stages.Index)
+	c := p.config
+	chain := []batch.Stage{stages.Validate(stages.Defaults{
+		Model: c.Model, SystemPrompt: c.SystemPrompt, Tools: c.Tools, MaxToolIterations: c.MaxToolIterations,
+		Timeout: c.Timeout, Params: c.Params, Fingerprints: resumes,
+	})}
+	if resumes {
+		chain = append(chain, stages.Resume(index))
+	}
+	return chain
+}
+
+// maxBuffer bounds the channels' buffers, and with them what is finished and not yet written.
+const maxBuffer = 16
+
+func (p *BatchProcessor) engine() *Engine {
+	n := p.config.MaxConcurrent
+	return &Engine{
+		MaxPending: p.config.MaxPending, Grace: p.config.Grace,
+		Buffer: min(n/8, maxBuffer), MaxBatch: min(max(n/4, 1), 64),
+		drain: p.drain,
+	}
+}
+
+// Drain ends all runs in good order, those to come included: they take nothing more from their sources, calls in flight finish
+// and are delivered, and what waits (for its first call, a rate limit, a retry) is left unfinished for a later run. It
+// doesn't wait, and may be called any number of times.
+func (p *BatchProcessor) Drain() { p.drain.begin() }
+
+// BaseURL returns where the calls of the configured model go; "" with a Completer of the caller's.
+func (p *BatchProcessor) BaseURL() string { return p.models.baseURL }
+
+// Close frees connections, and the server of a mock model. It must not be called while something runs.
+func (p *BatchProcessor) Close() error { return p.models.Close() }
+
+func addEarlier(summary *batch.Summary, sink batch.Sink) {
+	earlier, ok := sink.(interface{ Earlier() batch.Summary })
+	if !ok {
+		return
+	}
+	counts := earlier.Earlier()
+	// Those taken from the source again are among the earlier ones already.
+	summary.TotalRequests += counts.SuccessfulRequests + counts.FailedRequests - summary.DroppedRequests[stages.DoneEarlier]
+	counts.TotalRequests = 0
+	summary.Merge(&counts)
+}
+
+// BatchComplete runs the requests with a processor of its own; see [BatchProcessor.Process]. The response is nil only where
+// the configuration is wrong.
+func BatchComplete(ctx context.Context, requests []batch.Request, cfg *Config) (*batch.Response, error) {
+	p, err := NewBatchProcessor(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	return p.Process(ctx, requests)
+}
+
+// BatchCompleteSimple runs one request a message and returns one text a message, in order, whatever the error strategy: the
+// model's answer, or "Error: " and what went wrong. An empty message fails like any other bad request. The error is as for
+// [BatchProcessor.Process]; texts are nil only where the configuration is wrong.
+func BatchCompleteSimple(ctx context.Context, messages []string, cfg *Config) ([]string, error) {
+	config := Config{}
+	if cfg != nil {
+		config = *cfg
+	}
+	if config.ErrorStrategy == batch.Skip {
+		config.ErrorStrategy = batch.Continue // a skipped result would leave its message without a text
+	}
+	requests := make([]batch.Request, len(messages))
+	for i, message := range messages {
+		requests[i].UserMessage = message
+	}
+	response, err := BatchComplete(ctx, requests, &config)
+	if response == nil {
+		return nil, err
+	}
+	texts := make([]string, len(messages))
+	for i := range texts {
+		texts[i] = "Error: the run ended before this message"
+	}
+	for _, r := range response.Results {
+		if texts[r.Index] = r.Response; !r.Success {
+			texts[r.Index] = "Error: " + r.Error
+		}
+	}
+	return texts, err
+}

@@ -1,0 +1,31 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// Progress tells how far a run is. Each request counts once, however often it is tried.
+type Progress struct {
+	Total      int // requests the source has, where it knows; else -1
+	Taken      int // requests taken from the source
+	Done       int // requests with an outcome: Succeeded + Failed + Dropped
+	Succeeded  int
+	Failed     int // the unfinished ones included
+	Dropped    int // taken out by a stage, such as those an earlier run has done
+	InFlight   int // model calls under way, over all runs of the processor
+	TokensUsed batch.TokenUsage
+	Elapsed    time.Duration
+}
+
+// String returns the progress as a line for people.
+func (p Progress) String() string {
+	done := fmt.Sprint(p.Done)
+	if p.Total > 0 {
+		done = fmt.Sprintf("%d/%d", p.Done, p.Total)
+	}
+	return fmt.Sprintf("%s done, %d failed, %d in flight, %d tokens, %v",
+		done, p.Failed, p.InFlight, p.TokensUsed.Total, p.Elapsed.Round(time.Second))
+}

@@ -1,0 +1,120 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/sourcegraph/conc/panics"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// watched wraps a stage of the caller's, so that one which swallows items or sends them twice is found out at once and by
+// name, and a doubled item never reaches the model twice.
+func watched(name string, stage batch.Stage) batch.Stage {
+	return func(ctx context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
+		w := &watcher{
+			name: name, in: in, out: out, inner: make(chan *batch.Item), passed: make(chan *batch.Item),
+			stop: make(chan struct{}), held: make(map[*batch.Item]struct{}),
+		}
+		return w.run(ctx, stage)
+	}
+}
+
+type watcher struct {
+	name   string
+	in     <-chan *batch.Item
+	out    chan<- *batch.Item
+	inner  chan *batch.Item // to the stage
+	passed chan *batch.Item // from the stage
+	stop   chan struct{}    // closed when the stage is broken
+	once   sync.Once
+
+	mu   sync.Mutex
+	held map[*batch.Item]struct{} // what the stage received and has not sent
+	errs []error
+}
+
+func (w *watcher) run(ctx context.Context, stage batch.Stage) error {
+	var wg sync.WaitGroup
+	wg.Go(w.feed)
+	wg.Go(w.check)
+	var err error
+	if recovered := panics.Try(func() { err = stage(ctx, w.inner, w.passed) }); recovered != nil {
+		err = fmt.Errorf("panic: %w", recovered.AsError())
+	}
+	if err != nil {
+		w.broke(err)
+	}
+	early := false
+	for item := range w.inner {
+		if !early && err == nil {
+			w.broke(errors.New("it returned before its input ended"))
+		}
+		early = true
+		w.release(item)
+		w.cutShort(item, "did not take it")
+		w.out <- item
+	}
+	close(w.passed)
+	wg.Wait()
+	for item := range w.held {
+		w.broke(fmt.Errorf("it received %s and never sent it on", name(item)))
+		w.cutShort(item, "never sent it on")
+		w.out <- item
+	}
+	return errors.Join(w.errs...)
+}
+
+// feed passes items to the stage until there are no more or the stage is broken.
+func (w *watcher) feed() {
+	defer close(w.inner)
+	for {
+		select {
+		case <-w.stop:
+			return
+		case item, ok := <-w.in:
+			if !ok {
+				return
+			}
+			w.mu.Lock()
+			w.held[item] = struct{}{}
+			w.mu.Unlock()
+			w.inner <- item
+		}
+	}
+}
+
+// check passes on what the stage sends, once.
+func (w *watcher) check() {
+	for item := range w.passed {
+		if !w.release(item) {
+			w.broke(errors.New("it sent an item twice, or one that it had not received"))
+			continue
+		}
+		w.out <- item
+	}
+}
+
+func (w *watcher) release(item *batch.Item) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, there := w.held[item]
+	delete(w.held, item)
+	return there
+}
+
+func (w *watcher) broke(err error) {
+	w.mu.Lock()
+	w.errs = append(w.errs, fmt.Errorf("%s: %w", w.name, err))
+	w.mu.Unlock()
+	w.once.Do(func() { close(w.stop) })
+}
+
+func (w *watcher) cutShort(item *batch.Item, why string) {
+	if !item.Settled() {
+		item.Fail(batch.ErrCancelled.Errorf("the run broke: %s %s", w.name, why))
+	}
+}

@@ -1,0 +1,201 @@
+package stages
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/llm"
+	"github.com/gluepipe/gluepipe/stages/tool"
+)
+
+// Executor does the work that execute and retry share: one attempt at a request, with its tool turns. It is safe for
+// concurrent use, by several runs too.
+type Executor struct {
+	config ExecutorConfig
+}
+
+// ExecutorConfig says how requests are executed.
+type ExecutorConfig struct {
+	Completer      llm.Completer // makes the model calls; it bounds how many are in flight over execute and retry
+	MaxConcurrent  int           // conversations worked on at once by each of the two stages; at least 1
+	ToolTimeout    time.Duration // of one tool call; 0 or less: none
+	AllowTruncated bool          // an answer cut at its token limit is a success
+	KeepRaw        bool          // keep each answer's bytes in Result.Raw
+}
+
+// NewExecutor returns an executor. It panics without a Completer or with MaxConcurrent below 1.
+func NewExecutor(config ExecutorConfig) *Executor {
+	if config.Completer == nil || config.MaxConcurrent < 1 {
+		panic("gluepipe: stages.NewExecutor needs a Completer and MaxConcurrent of 1 or more")
+	}
+	return &Executor{config: config}
+}
+
+// Execute makes the stage that asks the model, with up to MaxConcurrent long-lived workers. Settled items pass untouched. When
+// ctx ends, calls in flight are cancelled and what is not done becomes unfinished; when the run drains, what has not begun.
+func Execute(e *Executor) batch.Stage {
+	return func(ctx context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
+		draining := batch.Draining(ctx)
+		workers(e.config.MaxConcurrent, func() {
+			for item := range in {
+				if !item.Settled() {
+					select {
+					case <-draining:
+						leaveForLater(item)
+					default:
+						e.attempt(ctx, item)
+					}
+				}
+				out <- item
+			}
+		})
+		return nil
+	}
+}
+
+// leaveForLater settles an item that a draining run doesn't begin or try again.
+func leaveForLater(item *batch.Item) {
+	item.Fail(batch.ErrCancelled.Errorf("left for a later run"))
+}
+
+// attempt goes on with the item's conversation until there is an answer or a failure, and sets Result. Only a failure that
+// another attempt may cure leaves the item unsettled.
+func (e *Executor) attempt(ctx context.Context, item *batch.Item) {
+	if ctx.Err() != nil {
+		cutShort(ctx, item)
+		return
+	}
+	r := item.Result
+	if r == nil {
+		item.Settle(&batch.Result{})
+		r = item.Result
+	}
+	r.ClearError()
+	item.Retryable, item.RetryAfter = false, 0
+	r.Attempts++
+	if r.Attempts > 1 {
+		r.SetMetadata("_retried", true)
+	}
+	if item.Effective == nil {
+		item.Fail(batch.ErrInvalidRequest.Errorf("%sthe request was not validated: stages.Validate goes before stages.Execute", at(item)))
+		return
+	}
+	begin, waited := time.Now(), r.WaitTime
+	var err error
+	if recovered := panics.Try(func() { err = e.converse(ctx, item) }); recovered != nil {
+		err = &llm.Error{Kind: batch.ErrServer, Err: fmt.Errorf("the model call panicked: %v", recovered.Value)}
+	}
+	r.ElapsedTime += time.Since(begin) - (r.WaitTime - waited)
+	if err != nil {
+		e.fail(ctx, item, err)
+	}
+}
+
+func (e *Executor) fail(ctx context.Context, item *batch.Item, err error) {
+	failure := llm.Classify(ctx, err)
+	if failure.Usage != nil {
+		addUse(item.Result, failure.Usage, nil)
+	}
+	if failure.Raw != nil {
+		item.Result.Raw = failure.Raw
+	}
+	item.Fail(failure)
+	item.Retryable, item.RetryAfter = failure.Retryable, failure.RetryAfter
+}
+
+// converse asks the model and runs the tools it asks for, turn by turn.
+func (e *Executor) converse(ctx context.Context, item *batch.Item) error {
+	r, request := item.Result, item.Effective
+	for {
+		answer, err := e.call(ctx, item)
+		if err != nil {
+			return err
+		}
+		calls := answer.ToolCalls()
+		switch {
+		case answer.FinishReason == "length" && !e.config.AllowTruncated:
+			r.Response = answer.Text
+			return failure(batch.ErrTruncated, "the answer was cut at its token limit (finish_reason length)")
+		case answer.Refusal != "" && len(calls) == 0:
+			r.Response = answer.Text
+			return failure(batch.ErrContentFilter, "the model refused: %s", answer.Refusal)
+		case len(calls) == 0:
+			r.Response, r.Success = answer.Text, true
+			return nil
+		case !*request.ExecuteTools || !executable(request.Tools, calls):
+			r.Response, r.Success, r.ToolCalls = answer.Text, true, calls
+			return nil
+		case request.MaxToolIterations >= 0 && item.ToolTurns >= request.MaxToolIterations:
+			r.Response = answer.Text
+			return failure(batch.ErrToolIterationLimit,
+				"the model still asks for tools after %d tool turns", item.ToolTurns)
+		}
+		item.ToolTurns++
+		executions := tool.Run(ctx, request.Tools, calls, e.config.ToolTimeout)
+		r.ToolExecutionHistory = append(r.ToolExecutionHistory, executions...)
+		r.ToolCallsMade += len(executions)
+		request.Messages = append(request.Messages, answer.Message)
+		for i, execution := range executions {
+			request.Messages = append(request.Messages, batch.ToolMessage(calls[i].ID, execution.Result))
+		}
+	}
+}
+
+// call makes one model call and books what it used.
+func (e *Executor) call(ctx context.Context, item *batch.Item) (*llm.Answer, error) {
+	r, request := item.Result, item.Effective
+	call := &llm.Call{
+		Model: request.Model, Messages: request.Messages, Tools: request.Tools, ResponseFormat: request.ResponseFormat,
+		Params: request.Params, Timeout: request.Timeout, KeepRaw: e.config.KeepRaw,
+	}
+	answer, err := e.config.Completer.Complete(ctx, call)
+	r.WaitTime += call.Waited
+	if err == nil && answer == nil {
+		err = failure(batch.ErrServer, "the completer returned neither an answer nor an error")
+	}
+	if err != nil {
+		return nil, err
+	}
+	addUse(r, answer.Usage, answer.CostUSD)
+	r.Model, r.FinishReason = answer.Model, answer.FinishReason
+	if answer.Raw != nil {
+		r.Raw = answer.Raw
+	}
+	return answer, nil
+}
+
+func failure(kind batch.ErrorKind, format string, args ...any) error {
+	return &llm.Error{Kind: kind, Err: fmt.Errorf(format, args...)}
+}
+
+func addUse(r *batch.Result, tokens *batch.TokenUsage, cost *float64) {
+	if tokens != nil {
+		if r.TokensUsed == nil {
+			r.TokensUsed = &batch.TokenUsage{}
+		}
+		r.TokensUsed.Add(tokens)
+	}
+	if cost != nil {
+		if r.CostUSD == nil {
+			r.CostUSD = new(float64)
+		}
+		*r.CostUSD += *cost
+	}
+}
+
+// executable tells whether the turn can be executed: a call of a tool that is defined without code is the caller's to make,
+// and so is then the whole turn. A tool that nobody knows is executed, as an error that the model can mend.
+func executable(tools []batch.Tool, calls []batch.ToolCall) bool {
+	for _, call := range calls {
+		for i := range tools {
+			if tools[i].Name == call.Name && tools[i].Call == nil {
+				return false
+			}
+		}
+	}
+	return true
+}
