@@ -21,7 +21,8 @@ func Error(status int, code, message string) *Answer {
 	return errorAnswer(status, kind, code, "", message)
 }
 
-// RateLimited is a 429 whose headers ask for a wait: Retry-After in seconds rounded up, and retry-after-ms.
+// RateLimited is a 429 whose headers ask for a wait: Retry-After in seconds rounded up, and retry-after-ms. It comes at
+// once, as a limiter's answers do.
 func RateLimited(wait time.Duration) *Answer {
 	a := Error(http.StatusTooManyRequests, "rate_limit_exceeded",
 		fmt.Sprintf("Rate limit reached for requests. Please try again in %v.", wait))
@@ -38,15 +39,11 @@ func QuotaExceeded() *Answer {
 }
 
 func badRequest(code, param, message string) *Answer {
-	a := errorAnswer(http.StatusBadRequest, "invalid_request_error", code, param, message)
-	a.Delay = -1
-	return a
+	return errorAnswer(http.StatusBadRequest, "invalid_request_error", code, param, message)
 }
 
 func invalidKey() *Answer {
-	a := Error(http.StatusUnauthorized, "invalid_api_key", "Incorrect API key provided.")
-	a.Delay = -1
-	return a
+	return Error(http.StatusUnauthorized, "invalid_api_key", "Incorrect API key provided.")
 }
 
 // serverError is a 500 or a 503.

@@ -39,8 +39,8 @@ type exchange struct {
 	record *record         // nil once the answer is counted, and for requests that are not counted
 }
 
-// settle counts the answer. It comes before the last bytes of every answer: a client that has read them may send its next
-// request before this one's handler returns, and must not be seen with two in flight.
+// settle counts the answer; a second time does nothing. It comes before the last bytes of every answer: a client that has
+// read them may send its next request before this one's handler returns, and must not be seen with two in flight.
 func (e *exchange) settle(status int) {
 	if e.record != nil {
 		e.record.end(status)
@@ -48,7 +48,8 @@ func (e *exchange) settle(status int) {
 	}
 }
 
-// send delivers body after delay, with what fault does to it. It returns early when the client goes.
+// send delivers body after delay, with what fault does to it. Where there is no answer, or the client went before, it
+// returns with the exchange unsettled.
 func (e *exchange) send(status int, body []byte, delay time.Duration, fault Fault) {
 	if fault == Trickle {
 		e.trickle(status, body, delay)
@@ -91,13 +92,11 @@ func (e *exchange) whole(status int, body []byte) {
 	_, _ = e.Write(body) // a client that has gone needs no answer
 }
 
-// reset makes the operating system send RST in place of an orderly end.
+// reset makes the operating system send RST when the connection is closed, in place of an orderly end.
 func (e *exchange) reset() {
 	if conn, ok := e.ctx.Value(connKey{}).(*net.TCPConn); ok {
 		_ = conn.SetLinger(0) // fails only on a connection that has ended already
 	}
-	e.settle(0)
-	panic(http.ErrAbortHandler) // net/http's way to close a connection from a handler
 }
 
 func (e *exchange) trickle(status int, body []byte, delay time.Duration) {

@@ -24,7 +24,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 
 	n := s.record.begin()
 	e.record = s.record
-	defer e.settle(0) // counts an answer that never was
+	defer e.settle(0)
 	req, a, latency := s.decide(w.Header(), r, n)
 	for name, values := range a.Header {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
@@ -33,6 +33,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		latency = a.Delay
 	}
 	e.send(cmp.Or(a.Status, http.StatusOK), a.body(req, id), latency, a.Fault)
+	if e.record != nil {
+		e.settle(0)
+		panic(http.ErrAbortHandler) // closes the connection; a return would end it with an empty 200
+	}
 }
 
 const completionsPath = "/v1/chat/completions"
