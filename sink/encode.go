@@ -1,0 +1,36 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// maxKeptBuffer is what an encoder keeps between two batches, so that one huge answer doesn't stay in memory for the run.
+const maxKeptBuffer = 1 << 20
+
+// encoder makes lines of results, in a buffer that it uses again.
+type encoder struct{ buf []byte }
+
+// lines returns a line for each result, valid until the next call. A result that can't be encoded gets none, and is named
+// by the error: the others are paid for and must not be lost with it.
+func (e *encoder) lines(results []*batch.Result) ([]byte, error) {
+	if cap(e.buf) > maxKeptBuffer {
+		e.buf = nil
+	}
+	var errs []error
+	dst := e.buf[:0]
+	for _, r := range results {
+		start := len(dst)
+		line, err := r.AppendJSON(dst)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("encoding the result of request %d: %w", r.Index+1, err))
+			dst = line[:start]
+			continue
+		}
+		dst = append(line, '\n')
+	}
+	e.buf = dst
+	return dst, errors.Join(errs...)
+}

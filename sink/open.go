@@ -1,0 +1,142 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// JSONLOptions say what [OpenJSONL] does with a file that exists. The zero value continues it.
+type JSONLOptions struct {
+	// Overwrite empties the file, whatever it holds.
+	Overwrite bool
+	// RerunFailed takes the failed records out of the file, so that their requests are done again. The file is replaced as a
+	// whole before OpenJSONL returns. It means nothing with Overwrite.
+	RerunFailed bool
+}
+
+// Recovery is what opening an existing file of results found and repaired, for a message to people.
+type Recovery struct {
+	DroppedBytes  int64 // of a last record that had broken off, cut away
+	CompletedLine bool  // the last record was whole but for the end of its line, which was added
+	RemovedFailed int   // failed records taken out by RerunFailed
+	RepeatedIDs   int   // records whose id a later record has too: that one counts for Done, both in the summary
+}
+
+// OpenJSONL opens or creates the file of results at path, to append to it; see [JSONLFile]. The caller closes it, usually
+// by handing it to the engine.
+//
+// A file that has records is continued. It is read once: in constant memory, but for 16 bytes an id. A last record that
+// broke off when an earlier run died is cut away. A file that holds anything but results is refused and left as it is.
+// Pipes and devices are only written to; opening a pipe waits for its reader.
+func OpenJSONL(path string, options JSONLOptions) (*JSONLFile, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return nil, fmt.Errorf("%s is a directory: want a file for the results", path)
+	case err == nil && !info.Mode().IsRegular():
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return nil, err
+		}
+		return newJSONLFile(path, file, false), nil
+	case options.Overwrite:
+		return openRegular(path, os.O_TRUNC)
+	}
+	var removed Recovery
+	if err == nil && options.RerunFailed {
+		if removed, err = removeFailed(path); err != nil {
+			return nil, foreign(err)
+		}
+	}
+	f, err := openRegular(path, 0)
+	if err != nil {
+		return nil, err
+	}
+	f.recovery = removed
+	if err := f.recover(); err != nil {
+		_ = f.file.Close()
+		return nil, foreign(err)
+	}
+	return f, nil
+}
+
+func openRegular(path string, flag int) (*JSONLFile, error) {
+	file, err := os.OpenFile(path, flag|os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return newJSONLFile(path, file, true), nil
+}
+
+// recover reads the records of an earlier run and mends the end of the file.
+func (f *JSONLFile) recover() error {
+	records := newRecordReader(f.path, f.file)
+	for records.next() {
+		r := &records.record
+		f.done.add(*r.ID, r.Fingerprint)
+		r.addTo(&f.earlier)
+	}
+	if records.err != nil {
+		return records.err
+	}
+	f.recovery.RepeatedIDs = f.done.build()
+	f.size = records.end
+	if records.torn > 0 {
+		if err := f.file.Truncate(f.size); err != nil {
+			return err
+		}
+		f.recovery.DroppedBytes += records.torn
+	}
+	if !records.whole {
+		if _, err := f.file.Write([]byte{'\n'}); err != nil {
+			return err
+		}
+		f.size++
+		f.recovery.CompletedLine = true
+	}
+	return nil
+}
+
+var errNothingFailed = errors.New("nothing failed")
+
+// removeFailed replaces the file by one without failed records, unless there are none.
+func removeFailed(path string) (Recovery, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Recovery{}, err
+	}
+	defer func() { _ = file.Close() }()
+	records, removed := newRecordReader(path, file), 0
+	err = replaceFile(path, func(w io.Writer) error {
+		for records.next() {
+			if !*records.record.Success {
+				removed++
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "%s\n", records.line); err != nil {
+				return err
+			}
+		}
+		if records.err == nil && removed == 0 {
+			return errNothingFailed
+		}
+		return records.err
+	})
+	switch {
+	case err == errNothingFailed:
+		return Recovery{}, nil
+	case err != nil:
+		return Recovery{}, fmt.Errorf("taking the failed records out of %s: %w", path, err)
+	}
+	return Recovery{DroppedBytes: records.torn, CompletedLine: !records.whole, RemovedFailed: removed}, nil
+}
+
+// foreign says what to do about a file that holds something else than results.
+func foreign(err error) error {
+	if errors.Is(err, errNotARecord) {
+		return fmt.Errorf("%w; choose another output, or overwrite this one", err)
+	}
+	return err
+}
