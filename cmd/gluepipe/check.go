@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gluepipe/gluepipe/pipeline"
+	"github.com/gluepipe/gluepipe/stages"
+	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/llm"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	s := defaultSettings()
+	cmd := &cobra.Command{
+		Use:   "check INPUT",
+		Short: "Validate requests, and call nothing",
+		Long: `check reads INPUT ("-" is standard input) as run would, prints each line that is wrong, counts the requests
+and estimates their tokens. It calls nothing and needs no key. The exit code is 3 if a line is wrong.`,
+		Example: `  gluepipe check requests.jsonl
+
+  # What is left to do of a run?
+  gluepipe check requests.jsonl -o results.jsonl`,
+		Args: exactlyOneInput,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := a.loadSettings(cmd.Flags(), "", s.config); err != nil {
+				return err
+			}
+			return a.check(cmd.Context(), s, args[0])
+		},
+	}
+	s.checkFlags(cmd.Flags())
+	return cmd
+}
+
+// check prints what is wrong with the input, and what there is in it.
+func (a *app) check(ctx context.Context, s *settings, input string) error {
+	out := bufio.NewWriter(a.out)
+	var good, bad, done int
+	var tokens int64
+	err := a.inspect(ctx, s, input, func(item *batch.Item) error {
+		switch {
+		case item.Dropped() == stages.DoneEarlier:
+			done++
+		case item.Result != nil:
+			bad++
+			_, err := fmt.Fprintln(out, item.Result.Error)
+			return err
+		default:
+			good++
+			tokens += int64(llm.EstimateTokens(callOf(item)))
+		}
+		return nil
+	})
+	if err == nil {
+		fmt.Fprintf(out, "%s: %s good, %s bad", plural(good+bad+done, "request"), commas(good), commas(bad))
+		if done > 0 {
+			fmt.Fprintf(out, ", %s done in %s", commas(done), s.output)
+		}
+		fmt.Fprintf(out, "; about %s tokens\n", compact(tokens))
+	}
+	if flushErr := out.Flush(); err == nil {
+		err = flushErr
+	}
+	if err == nil && bad > 0 {
+		return statusError(exitFailures)
+	}
+	return err
+}
+
+// dryRun prints the body of each request as it would be sent, one line of JSON each.
+func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
+	out := bufio.NewWriter(a.out)
+	bad := 0
+	var body []byte
+	err := a.inspect(ctx, s, input, func(item *batch.Item) error {
+		err := error(nil)
+		if item.Result == nil {
+			body, err = llm.AppendBody(body[:0], callOf(item))
+		}
+		if item.Result != nil || err != nil {
+			bad++
+			if err == nil {
+				a.notef("%s", item.Result.Error)
+			} else {
+				a.notef("%s: %v", item.Origin, err)
+			}
+			return nil
+		}
+		body = append(body, '\n')
+		_, err = out.Write(body)
+		return err
+	})
+	if flushErr := out.Flush(); err == nil {
+		err = flushErr
+	}
+	if err == nil && bad > 0 {
+		return statusError(exitFailures)
+	}
+	return err
+}
+
+// inspect validates the input as a run would and hands out each item, without a call or a key.
+func (a *app) inspect(ctx context.Context, s *settings, input string, each func(*batch.Item) error) error {
+	src, err := a.openInput(input, s, newFieldWarnings(a.notef).look)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	cfg := s.requestConfig()
+	offline(cfg)
+	processor, err := pipeline.NewBatchProcessor(cfg)
+	if err != nil {
+		return &usageError{err}
+	}
+	defer processor.Close()
+	_, err = processor.Check(ctx, src, nil, each)
+	return err
+}
+
+// offline gives a configuration what only a run needs: a key, and a place to call.
+func offline(cfg *pipeline.Config) {
+	cfg.APIKey = "none"
+	if provider, _ := llm.SplitModel(cfg.Model); provider != "" {
+		cfg.BaseURL = "http://127.0.0.1"
+	}
+}
+
+// callOf returns the first model call of a request.
+func callOf(item *batch.Item) *llm.Call {
+	r := item.Effective
+	return &llm.Call{
+		Model: r.Model, Messages: r.Messages, Tools: r.Tools, ResponseFormat: r.ResponseFormat, Params: r.Params,
+	}
+}

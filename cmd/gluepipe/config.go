@@ -1,0 +1,83 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/gluepipe/gluepipe/pipeline"
+	"github.com/gluepipe/gluepipe/stages"
+	"github.com/gluepipe/gluepipe/stages/llm"
+	"github.com/gluepipe/gluepipe/stages/tool"
+)
+
+// pipelineConfig turns settings into the configuration of a processor.
+func (s *settings) pipelineConfig(lookup lookupFunc) *pipeline.Config {
+	cfg := s.requestConfig()
+	cfg.MaxConcurrent, cfg.MaxPending = s.maxConcurrent, s.maxPending
+	cfg.RetryFailed, cfg.Retry = s.retryFailed, stages.RetryPolicy{MaxAttempts: s.maxAttempts}
+	cfg.RateLimit = llm.Limits{RPM: s.rpm, TPM: s.tpm}
+	cfg.MaxRateLimitWait = zeroIsNone(s.maxRateLimitWait)
+	cfg.Timeout, cfg.ToolTimeout = zeroIsNone(s.timeout), zeroIsNone(s.toolTimeout)
+	cfg.Deadline, cfg.Grace = s.deadline, max(s.grace, 1)
+	cfg.AllowTruncated, cfg.Ordered = s.allowTruncated, s.ordered
+	_ = cfg.ErrorStrategy.UnmarshalText([]byte(s.errorStrategy)) // the flag let only known names in
+	s.connect(cfg, lookup)
+	return cfg
+}
+
+// requestConfig is the part of the configuration that decides what a request is.
+func (s *settings) requestConfig() *pipeline.Config {
+	tools, _ := tool.Select(tool.Builtins(), s.tools...) // the flag let only known names in
+	return &pipeline.Config{
+		Model: s.model, SystemPrompt: s.systemPrompt, Tools: tools, Params: s.params, MaxToolIterations: s.maxToolIterations,
+	}
+}
+
+// connect says where the calls go and with which keys. The provider's variables are looked up here, since .env is not part
+// of the process's environment.
+func (s *settings) connect(cfg *pipeline.Config, lookup lookupFunc) {
+	cfg.BaseURL, cfg.APIKeys = s.baseURL, s.apiKeys
+	name, _ := llm.SplitModel(s.model)
+	provider, err := llm.LookupProvider(name)
+	if err != nil {
+		return // the processor knows what a model without a provider means
+	}
+	baseURL, key := provider.FromEnv(func(name string) string {
+		value, _ := lookup(name)
+		return value
+	})
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = baseURL
+	}
+	if len(cfg.APIKeys) == 0 {
+		cfg.APIKey = key
+	}
+}
+
+// zeroIsNone turns the command line's 0 into the configuration's -1, where 0 is the default.
+func zeroIsNone(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
+// newLogger logs to w. level and format are checked by their flags.
+func newLogger(w io.Writer, level, format string) *zap.Logger {
+	at, err := zapcore.ParseLevel(level)
+	if err != nil {
+		at = zapcore.WarnLevel
+	}
+	encoding := zap.NewProductionEncoderConfig()
+	encoding.EncodeTime = zapcore.ISO8601TimeEncoder
+	encoder := zapcore.NewJSONEncoder(encoding)
+	if format == "console" {
+		encoding.EncodeTime = zapcore.TimeEncoderOfLayout(time.TimeOnly)
+		encoding.EncodeLevel = zapcore.CapitalLevelEncoder
+		encoder = zapcore.NewConsoleEncoder(encoding)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(w), at))
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes. Scripts depend on them.
+const (
+	exitOK          = 0
+	exitBroken      = 1 // the run ended before its time
+	exitUsage       = 2
+	exitFailures    = 3 // the run is complete, with failed requests
+	exitInterrupted = 130
+)
+
+// statusError ends the program with an exit code and nothing more to say.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// usageError is a mistake in how the program was called.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+func exitCode(err error) int {
+	var status statusError
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &usage), isUnknownCommand(err):
+		return exitUsage
+	}
+	return exitBroken
+}
+
+// errorText returns the line to print for err, or "" where everything is said.
+func errorText(cmd *cobra.Command, err error) string {
+	var status statusError
+	if err == nil || errors.As(err, &status) {
+		return ""
+	}
+	// Joined errors stand on lines of their own; people and logs get one line.
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if exitCode(err) == exitUsage {
+		text += fmt.Sprintf("; see '%s --help'", cmd.CommandPath())
+	}
+	return text
+}
+
+// isUnknownCommand recognises the usage error that cobra's own commands (completion, help) make: it has no type.
+func isUnknownCommand(err error) bool { return strings.HasPrefix(err.Error(), "unknown command ") }
+
+// flagError gives flag errors the form that all settings have.
+func flagError(_ *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return usagef("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
+	}
+	return &usageError{err}
+}
+
+// exactlyOneInput is the argument rule of the commands that read requests.
+func exactlyOneInput(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return usagef(`%s needs an input: a file, or "-" for standard input`, cmd.Name())
+	case len(args) > 1:
+		return usagef("%s takes one input, got %d: %s", cmd.Name(), len(args), strings.Join(args, " "))
+	}
+	return nil
+}

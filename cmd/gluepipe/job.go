@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/gluepipe/gluepipe/pipeline"
+	"github.com/gluepipe/gluepipe/stages"
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// job is one run of requests, from its first note on standard error to its last.
+type job struct {
+	*app
+	settings    *settings
+	input       string
+	report      reporter
+	warnings    *fieldWarnings
+	interrupted atomic.Bool
+}
+
+var errInterruptedTwice = errors.New("interrupted twice")
+
+func newJob(a *app, s *settings, input string) *job {
+	j := &job{app: a, settings: s, input: input}
+	j.warnings = newFieldWarnings(j.notef)
+	return j
+}
+
+// notef prints one line for people, above the progress.
+func (j *job) notef(format string, args ...any) { fmt.Fprintf(j.report, format+"\n", args...) }
+
+func (j *job) run(ctx context.Context, lookup lookupFunc) error {
+	// Until the input and the configuration are known to be good, nothing of an output is touched.
+	src, err := j.openInput(j.input, j.settings, j.warnings.look)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	j.report = newReporter(j.settings.progress, j.err)
+	defer j.report.close()
+	cfg := j.settings.pipelineConfig(lookup)
+	cfg.OnProgress = j.report.observe
+	cfg.Logger = newLogger(j.report, j.settings.logLevel, j.settings.logFormat)
+	processor, err := pipeline.NewBatchProcessor(cfg)
+	if err != nil {
+		return &usageError{err}
+	}
+	defer processor.Close()
+	out, err := j.openOutput(j.settings)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+
+	if strings.HasPrefix(cfg.Model, "mock:") && cfg.BaseURL == "" {
+		j.notef("%s answers on this machine (%s): no model is called, nothing is billed", cfg.Model, processor.BaseURL())
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	looking, stopLooking := context.WithCancel(ctx)
+	defer stopLooking()
+	defer j.watchSignals(func() { stopLooking(); processor.Drain() }, func() { cancel(errInterruptedTwice) })()
+
+	if err := j.lookAhead(looking, processor, out); err != nil && !j.interrupted.Load() {
+		return err
+	}
+	if err := out.openResponse(j.settings.response); err != nil {
+		return err
+	}
+	stopCounting := j.countInput(looking)
+	summary, err := processor.Run(ctx, src, out)
+	stopCounting()
+	j.report.close()
+	return j.conclude(summary, err, out)
+}
+
+// watchSignals reacts to the first and the second Ctrl-C or SIGTERM. What it returns ends the watching; a third signal
+// then ends the process.
+func (j *job) watchSignals(drain, cancel func()) (stop func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	stopWatching := watchInterrupts(signals,
+		func() {
+			j.interrupted.Store(true)
+			j.notef("interrupted: %s", finishing(j.report.last().InFlight))
+			drain()
+		},
+		func() {
+			j.notef("interrupted again: cancelling what is in flight")
+			cancel()
+			signal.Stop(signals)
+		})
+	return func() { signal.Stop(signals); stopWatching() }
+}
+
+func finishing(inFlight int) string {
+	if inFlight == 0 {
+		return "finishing what is in flight; press Ctrl-C again to cancel it"
+	}
+	return fmt.Sprintf("finishing %s in flight; press Ctrl-C again to cancel them", plural(inFlight, "request"))
+}
+
+// lookAhead tells what of an output that exists is kept, and finds requests that don't match it before the first call.
+func (j *job) lookAhead(ctx context.Context, processor *pipeline.BatchProcessor, out *output) error {
+	for _, note := range out.notes() {
+		j.notef("%s", note)
+	}
+	if !out.continued() {
+		return nil
+	}
+	if !readableTwice(j.input) {
+		j.notef("%s; continuing with the rest", out.state())
+		return nil
+	}
+	src, err := j.openInput(j.input, j.settings, j.warnings.look)
+	if err != nil {
+		return err
+	}
+	total, done := 0, 0
+	_, err = processor.Check(ctx, src, out, func(item *batch.Item) error {
+		total++
+		if item.Dropped() == stages.DoneEarlier {
+			done++
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	j.report.setTotal(total)
+	if done == total {
+		j.notef("%s; all requests are done", out.state())
+		return nil
+	}
+	j.notef("%s; continuing with the rest", out.state())
+	return nil
+}
+
+// countInput finds out how many requests there are, while the run has begun. What it returns ends the counting.
+func (j *job) countInput(ctx context.Context) (stop func()) {
+	if !readableTwice(j.input) {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var counting sync.WaitGroup
+	counting.Go(func() {
+		// Without a total, progress is only less telling: an error here is the run's to report.
+		if n, err := countLines(ctx, j.input); err == nil {
+			if j.settings.limit > 0 {
+				n = min(n, j.settings.limit)
+			}
+			j.report.setTotal(n)
+		}
+	})
+	return func() { cancel(); counting.Wait() }
+}
+
+// conclude prints the summary and returns what decides the exit code.
+func (j *job) conclude(summary *batch.Summary, err error, out *output) error {
+	responseErr := out.writeResponse(summary)
+	fmt.Fprintln(j.err)
+	writeSummary(j.err, summary, out.meter)
+	for _, place := range out.places() {
+		j.app.notef("%s", place)
+	}
+	j.adviseNext(summary, err, out)
+	switch {
+	case j.interrupted.Load():
+		return statusError(exitInterrupted)
+	case err != nil || responseErr != nil:
+		return errors.Join(err, responseErr)
+	case summary.FailedRequests > 0:
+		return statusError(exitFailures)
+	}
+	return nil
+}
+
+// adviseNext tells how to do what is left.
+func (j *job) adviseNext(summary *batch.Summary, err error, out *output) {
+	ended := err != nil || j.interrupted.Load() || summary.UnfinishedRequests > 0
+	switch {
+	case !ended && summary.FailedRequests == 0:
+	case out.path == standard:
+		if ended {
+			j.app.notef("nothing to continue: the results went to standard output; with -o FILE a run can be continued")
+		}
+	case ended:
+		j.app.notef("continue with:  %s", commandLine(withFlag(j.args, j.continuing())))
+	default:
+		j.app.notef("do the failed requests again with:  %s", commandLine(withFlag(j.args, "--rerun-failed")))
+	}
+}
+
+// continuing returns the flag that a continued run needs where it was told from elsewhere to start over.
+func (j *job) continuing() string {
+	given := slices.ContainsFunc(j.args, func(arg string) bool { return isFlag(arg, "--overwrite") })
+	if j.settings.overwrite && !given {
+		return "--overwrite=false"
+	}
+	return ""
+}

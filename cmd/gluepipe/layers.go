@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/joho/godotenv"
+	yamlparser "github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	envPrefix         = "GLUEPIPE_"
+	dotenvFile        = ".env"
+	defaultConfigFile = "gluepipe.yaml"
+)
+
+// layers holds the settings that stand outside the command line. A later layer wins over an earlier one.
+type layers struct {
+	merged  *koanf.Koanf
+	origins map[string]string // where the value of a key comes from, for people
+}
+
+// loadSettings sets the flags that the command line left out: from the environment, else from .env in the working
+// directory, else from the configuration file. prefix stands before the flags' keys; config is the value of --config. It
+// returns the environment, .env included.
+func (a *app) loadSettings(flags *pflag.FlagSet, prefix, config string) (lookupFunc, error) {
+	dotenv, err := readDotenv()
+	if err != nil {
+		return nil, err
+	}
+	environment := lookupFunc(func(name string) (string, bool) {
+		if value, ok := a.lookup(name); ok {
+			return value, true
+		}
+		value, ok := dotenv[name]
+		return value, ok
+	})
+	path, required := config, true
+	if path == "" {
+		path, required = environment(envPrefix + "CONFIG")
+	}
+	if path == "" {
+		path, required = defaultConfigFile, false
+	}
+	file, err := readConfigFile(path, required)
+	if err != nil {
+		return nil, err
+	}
+	fromEnv, fromDotenv := map[string]any{}, map[string]any{}
+	flags.VisitAll(func(flag *pflag.Flag) {
+		key := prefix + keyOf(flag)
+		if value, ok := dotenv[envName(key)]; ok {
+			fromDotenv[key] = value
+		}
+		if value, ok := a.lookup(envName(key)); ok {
+			fromEnv[key] = value
+		}
+	})
+	l := &layers{merged: koanf.New("."), origins: map[string]string{}}
+	err = errors.Join(
+		l.add(file, func(key string) string { return path + ": " + key }),
+		l.add(fromDotenv, func(key string) string { return dotenvFile + ": " + envName(key) }),
+		l.add(fromEnv, func(key string) string { return "environment variable " + envName(key) }),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return environment, l.apply(flags, prefix)
+}
+
+func (l *layers) add(values map[string]any, origin func(key string) string) error {
+	for key, value := range values {
+		// An empty variable is one that is not set, and a key without a value says nothing.
+		if value == nil || value == "" {
+			continue
+		}
+		// Without this, koanf would merge the params of two layers one by one.
+		l.merged.Delete(key)
+		if err := l.merged.Load(confmap.Provider(map[string]any{key: value}, ""), nil); err != nil {
+			return usagef("%s: %w", origin(key), err)
+		}
+		l.origins[key] = origin(key)
+	}
+	return nil
+}
+
+// apply sets the flags that the command line left out. prefix stands before the flags' keys.
+func (l *layers) apply(flags *pflag.FlagSet, prefix string) error {
+	var failed error
+	flags.VisitAll(func(flag *pflag.Flag) {
+		key := prefix + keyOf(flag)
+		if failed != nil || flag.Changed || l.origins[key] == "" {
+			return
+		}
+		texts, err := settingTexts(flag.Value, l.merged.Get(key))
+		for _, text := range texts {
+			err = errors.Join(err, flag.Value.Set(text))
+		}
+		if err != nil {
+			failed = usagef("%s: %w", l.origins[key], err)
+		}
+	})
+	return failed
+}
+
+// settingTexts returns what to give to the flag's Set for a value as it stands in YAML.
+func settingTexts(flag pflag.Value, value any) ([]string, error) {
+	_, isParams := flag.(paramsValue)
+	_, isList := flag.(toolsValue)
+	switch v := value.(type) {
+	case []any:
+		if !isParams && !isList {
+			return nil, errors.New("want one value, got a list")
+		}
+		texts := make([]string, len(v))
+		for i := range v {
+			texts[i] = fmt.Sprint(v[i])
+		}
+		return texts, nil
+	case map[string]any:
+		if !isParams {
+			return nil, errors.New("want one value, got a mapping")
+		}
+		var object bytes.Buffer
+		enc := json.NewEncoder(&object)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(v); err != nil {
+			return nil, errors.New("want values that JSON can hold")
+		}
+		return []string{object.String()}, nil
+	}
+	return []string{fmt.Sprint(value)}, nil
+}
+
+// readDotenv reads .env in the working directory, if there is one.
+func readDotenv() (map[string]string, error) {
+	values, err := godotenv.Read(dotenvFile)
+	switch {
+	case err == nil:
+		return values, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	}
+	if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+		return nil, usagef("%w", err)
+	}
+	// godotenv quotes the text around the mistake, which may be a key.
+	return nil, usagef("%s: want lines of the form NAME=value", dotenvFile)
+}
+
+func readConfigFile(path string, required bool) (map[string]any, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !required {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, usagef("reading the configuration: %w", err)
+	}
+	values, err := yamlparser.Parser().Unmarshal(data)
+	if typeErr := (*yaml.TypeError)(nil); errors.As(err, &typeErr) {
+		return nil, usagef("%s: want lines of the form key: value", path)
+	}
+	if err != nil {
+		return nil, usagef("%s: %w", path, err)
+	}
+	keys := configKeys()
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if slices.Contains(keys, key) {
+			continue
+		}
+		if strings.HasSuffix(key, "api_key") || strings.HasSuffix(key, "api_keys") {
+			return nil, usagef("%s: %s: keys don't belong into a configuration file; "+
+				"set the provider's environment variable, or api_key_file", path, key)
+		}
+		return nil, usagef("%s: unknown key %q", path, key)
+	}
+	return values, nil
+}
+
+// configKeys returns what a configuration file may hold: the settings of all commands.
+func configKeys() (keys []string) {
+	run, mock := pflag.NewFlagSet("", 0), pflag.NewFlagSet("", 0)
+	defaultSettings().runFlags(run)
+	defaultMockSettings().flags(mock)
+	run.VisitAll(func(flag *pflag.Flag) { keys = append(keys, keyOf(flag)) })
+	mock.VisitAll(func(flag *pflag.Flag) { keys = append(keys, mockPrefix+keyOf(flag)) })
+	return slices.DeleteFunc(keys, func(key string) bool { return key == "config" })
+}
+
+func keyOf(flag *pflag.Flag) string { return strings.ReplaceAll(flag.Name, "-", "_") }
+
+func envName(key string) string { return envPrefix + strings.ToUpper(key) }

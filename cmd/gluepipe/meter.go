@@ -1,0 +1,36 @@
+package main
+
+import (
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// meter measures the requests of this run, where the summary also counts those of earlier ones. It is read when the run is
+// over.
+type meter struct {
+	times   *hdrhistogram.Histogram // in microseconds
+	elapsed time.Duration           // the sum
+}
+
+const maxMetered = 24 * time.Hour
+
+func newMeter() *meter {
+	return &meter{times: hdrhistogram.New(1, maxMetered.Microseconds(), 3)}
+}
+
+// record takes one result of this run. Those that no model was asked for don't count.
+func (m *meter) record(r *batch.Result) {
+	if r.Attempts == 0 {
+		return
+	}
+	m.elapsed += r.ElapsedTime
+	_ = m.times.RecordValue(min(r.ElapsedTime, maxMetered).Microseconds()) // within its bounds by min
+}
+
+// percentile returns the elapsed time that p percent of the requests stayed within.
+func (m *meter) percentile(p float64) time.Duration {
+	return time.Duration(m.times.ValueAtQuantile(p)) * time.Microsecond
+}

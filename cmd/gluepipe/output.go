@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gluepipe/gluepipe/sink"
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// output is where the results of a run go. It is the run's sink: it also measures what it is given.
+type output struct {
+	batch.Sink
+	meter    *meter
+	path     string            // "-" for standard output
+	files    []*sink.JSONLFile // what can be continued: the output, and the file of errors
+	response *response         // nil if none is wanted
+}
+
+// openOutput opens the files of results.
+func (a *app) openOutput(s *settings) (out *output, err error) {
+	o := &output{meter: newMeter(), path: s.output}
+	defer func() {
+		if err != nil {
+			o.close()
+		}
+	}()
+	if o.path == "" || o.path == standard {
+		o.path = standard
+		o.Sink = sink.JSONL(a.out)
+	} else if o.Sink, err = o.openFile(o.path, s); err != nil {
+		return nil, err
+	}
+	if s.errors != "" {
+		bad, err := o.openFile(s.errors, s)
+		if err != nil {
+			return nil, err
+		}
+		o.Sink = sink.Split(o.Sink, bad)
+	}
+	return o, nil
+}
+
+func (o *output) openFile(path string, s *settings) (batch.Sink, error) {
+	file, err := sink.OpenJSONL(path, sink.JSONLOptions{Overwrite: s.overwrite, RerunFailed: s.rerunFailed})
+	if err != nil {
+		return nil, err
+	}
+	o.files = append(o.files, file)
+	return file, nil
+}
+
+// Write delivers results and measures them.
+func (o *output) Write(ctx context.Context, results []*batch.Result) error {
+	for _, r := range results {
+		o.meter.record(r)
+	}
+	err := o.Sink.Write(ctx, results)
+	if o.response != nil && o.response.spool != nil {
+		err = errors.Join(err, o.response.spool.Write(ctx, results))
+	}
+	return err
+}
+
+// Done tells whether an earlier run has this request.
+func (o *output) Done(id, fingerprint string) (bool, error) {
+	for _, file := range o.files {
+		if done, err := file.Done(id, fingerprint); done || err != nil {
+			return done, err
+		}
+	}
+	return false, nil
+}
+
+// Earlier returns the counts of what earlier runs have left in the files.
+func (o *output) Earlier() batch.Summary {
+	var earlier batch.Summary
+	for _, file := range o.files {
+		counts := file.Earlier()
+		earlier.Merge(&counts)
+	}
+	return earlier
+}
+
+func (o *output) continued() bool { return o.Earlier().TotalRequests > 0 }
+
+// state tells what the output has: results.jsonl has 600 records (598 successful, 2 failed).
+func (o *output) state() string {
+	var names []string
+	for _, file := range o.files {
+		names = append(names, file.Path())
+	}
+	verb := "has"
+	if len(names) > 1 {
+		verb = "have"
+	}
+	earlier := o.Earlier()
+	return fmt.Sprintf("%s %s %s (%s successful, %s failed)", strings.Join(names, " and "), verb,
+		plural(earlier.TotalRequests, "record"), commas(earlier.SuccessfulRequests), commas(earlier.FailedRequests))
+}
+
+// notes tells what was repaired when the files were opened.
+func (o *output) notes() (notes []string) {
+	for _, file := range o.files {
+		repaired := file.Recovered()
+		if repaired.DroppedBytes > 0 {
+			notes = append(notes, fmt.Sprintf("%s: the last line had broken off; dropped its %s",
+				file.Path(), plural(repaired.DroppedBytes, "byte")))
+		}
+		if repaired.CompletedLine {
+			notes = append(notes, fmt.Sprintf("%s: the last line lacked its end; added it", file.Path()))
+		}
+		if repaired.RemovedFailed > 0 {
+			notes = append(notes, fmt.Sprintf("%s: took out %s, to be done again",
+				file.Path(), plural(repaired.RemovedFailed, "failed record")))
+		}
+		if repaired.RepeatedIDs > 0 {
+			notes = append(notes, fmt.Sprintf("%s: %s repeated by a later one, which counts",
+				file.Path(), plural(repaired.RepeatedIDs, "record")))
+		}
+	}
+	return notes
+}
+
+// places tells where everything went.
+func (o *output) places() (places []string) {
+	for i, file := range o.files {
+		name := "results"
+		if i > 0 || o.path == standard {
+			name = "failed results"
+		}
+		places = append(places, name+": "+file.Path())
+	}
+	if o.response != nil {
+		places = append(places, "response: "+o.response.path)
+	}
+	return places
+}
+
+// close frees the files where the run, which closes them, has not begun.
+func (o *output) close() {
+	for _, file := range o.files {
+		_ = file.Close(context.Background()) // nothing was written, or the run has closed it and told
+	}
+}

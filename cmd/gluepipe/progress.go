@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/gluepipe/gluepipe/pipeline"
+)
+
+// A reporter shows how far a run is. It is also where logs and notes are written meanwhile, so that they don't tear what it
+// shows. All its methods may be called by several goroutines at once.
+type reporter interface {
+	io.Writer
+	observe(pipeline.Progress)
+	setTotal(n int)
+	// last returns what was observed last.
+	last() pipeline.Progress
+	// close ends the display and waits for it. Writes are fine afterwards.
+	close()
+}
+
+// newReporter starts the reporter of a progress mode.
+func newReporter(mode string, stderr io.Writer) reporter {
+	terminal := isTerminal(stderr)
+	out := &syncWriter{out: stderr}
+	switch {
+	case mode == "none":
+		return quiet{out, newTracker()}
+	case mode == "bar" && terminal, mode == "auto" && terminal:
+		return newBar(out, stderr)
+	}
+	return newPlain(out)
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// quiet shows nothing.
+type quiet struct {
+	*syncWriter
+	*tracker
+}
+
+func (quiet) close() {}
+
+// syncWriter lets several goroutines write whole lines.
+type syncWriter struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (w *syncWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.Write(p)
+}
+
+// tracker holds what a reporter knows.
+type tracker struct {
+	mu     sync.Mutex
+	latest pipeline.Progress
+	total  int // -1 until it is known
+	recent window
+}
+
+func newTracker() *tracker {
+	t := &tracker{total: -1}
+	t.recent.add(time.Now(), 0)
+	return t
+}
+
+func (t *tracker) observe(p pipeline.Progress) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.latest = p
+	if t.total < 0 {
+		t.total = p.Total
+	}
+}
+
+func (t *tracker) setTotal(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total = n
+}
+
+func (t *tracker) last() pipeline.Progress {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.latest
+}
+
+// status returns the state of the run now, in the words of [progressText].
+func (t *tracker) status(now time.Time) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.latest
+	p.Total = t.total
+	// What an earlier run has done says nothing about how fast this one is.
+	t.recent.add(now, p.Done-p.Dropped)
+	return progressText(p, t.recent.rate())
+}
+
+// progressText tells how far a run is: 1,234/20,000 done (6.2%), 3 failed, 64 in flight, 410/s, 1.2M tokens, ETA 46s.
+func progressText(p pipeline.Progress, perSecond float64) string {
+	var b strings.Builder
+	b.WriteString(commas(p.Done))
+	if p.Total > 0 {
+		fmt.Fprintf(&b, "/%s done (%.1f%%)", commas(p.Total), 100*float64(p.Done)/float64(p.Total))
+	} else {
+		b.WriteString(" done")
+	}
+	fmt.Fprintf(&b, ", %s failed, %s in flight", commas(p.Failed), commas(p.InFlight))
+	if perSecond > 0 {
+		b.WriteString(", " + pace(perSecond))
+	}
+	if p.TokensUsed.Total > 0 {
+		b.WriteString(", " + compact(p.TokensUsed.Total) + " tokens")
+	}
+	if left := p.Total - p.Done; perSecond > 0 && left > 0 {
+		eta := time.Duration(float64(left) / perSecond * float64(time.Second))
+		b.WriteString(", ETA " + roughly(max(eta, time.Second).Round(time.Second)))
+	}
+	return b.String()
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/gluepipe/gluepipe/sink"
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// response is the file for all results as one JSON object. It is assembled from the records on disk, so that it speaks of
+// all runs over an output; where the results go to standard output, from a copy of this run's.
+type response struct {
+	path  string
+	spool *sink.ResponseFile // the copy; nil where the records are on disk
+}
+
+// openResponse is called when nothing else keeps the run from beginning: a response that exists is only replaced by one of
+// a run. It finds out before the first call what can't be written. path may be "".
+func (o *output) openResponse(path string) error {
+	if path == "" {
+		return nil
+	}
+	o.response = &response{path: path}
+	if o.path == standard {
+		var err error
+		o.response.spool, err = sink.Response(path)
+		return err
+	}
+	_, err := os.Stat(filepath.Dir(path))
+	return err
+}
+
+// writeResponse writes the response when the run is over, also one that broke.
+func (o *output) writeResponse(summary *batch.Summary) error {
+	if o.response == nil {
+		return nil
+	}
+	totals := sink.ResponseTotals{WallTime: summary.WallTime, TotalRequests: summary.TotalRequests}
+	if spool := o.response.spool; spool != nil {
+		spool.Totals = totals
+		return spool.Close(context.Background())
+	}
+	if len(o.files) == 1 {
+		return sink.WriteResponse(o.response.path, o.path, totals)
+	}
+	joined, err := o.joinFiles()
+	if err != nil {
+		return err
+	}
+	defer os.Remove(joined)
+	return sink.WriteResponse(o.response.path, joined, totals)
+}
+
+// joinFiles returns a temporary file with the records of all files.
+func (o *output) joinFiles() (path string, err error) {
+	joined, err := os.CreateTemp(filepath.Dir(o.path), filepath.Base(o.path)+".*.tmp")
+	if err != nil {
+		return "", err
+	}
+	for _, file := range o.files {
+		if err = appendFile(joined, file.Path()); err != nil {
+			break
+		}
+	}
+	if closeErr := joined.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		os.Remove(joined.Name())
+	}
+	return joined.Name(), err
+}
+
+func appendFile(to io.Writer, path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = io.Copy(to, file)
+	return err
+}

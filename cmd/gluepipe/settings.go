@@ -1,0 +1,137 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// settings is what can be said about a run, by flags, environment variables and gluepipe.yaml.
+type settings struct {
+	config string
+
+	// What shapes a request, and so its fingerprint.
+	model             string
+	systemPrompt      string
+	tools             []string
+	params            map[string]any
+	maxToolIterations int
+
+	// What is read and written.
+	output       string
+	errors       string
+	response     string
+	overwrite    bool
+	rerunFailed  bool
+	limit        int
+	maxLineBytes int
+	dryRun       bool
+
+	// How the requests are run.
+	baseURL          string
+	apiKeys          []string
+	maxConcurrent    int
+	maxPending       int
+	errorStrategy    string
+	retryFailed      bool
+	maxAttempts      int
+	timeout          time.Duration
+	toolTimeout      time.Duration
+	deadline         time.Duration
+	grace            time.Duration
+	rpm              int
+	tpm              int
+	maxRateLimitWait time.Duration
+	ordered          bool
+	allowTruncated   bool
+
+	// What people see of it.
+	progress  string
+	logLevel  string
+	logFormat string
+}
+
+func defaultSettings() *settings {
+	return &settings{
+		model: "openai:gpt-4o-mini", maxToolIterations: 10, maxLineBytes: 16 << 20,
+		maxConcurrent: 5, errorStrategy: "continue", timeout: 10 * time.Minute, toolTimeout: time.Minute,
+		grace: 30 * time.Second, maxRateLimitWait: 15 * time.Minute,
+		progress: "auto", logLevel: "warn", logFormat: "console",
+	}
+}
+
+// runFlags adds the flags of run.
+func (s *settings) runFlags(flags *pflag.FlagSet) {
+	s.outputFlag(flags, "write results here; a file that exists is continued (default standard output)")
+	text(flags, &s.errors, "errors", "FILE", "write failed results here, and only successes to the output")
+	text(flags, &s.response, "response", "FILE", "write all results and their summary here, as one JSON object")
+	toggle(flags, &s.overwrite, "overwrite", "start over: replace an output that exists")
+	toggle(flags, &s.rerunFailed, "rerun-failed", "continue an output and do its failed requests again")
+	s.requestFlags(flags)
+	toggle(flags, &s.dryRun, "dry-run", "print the bodies that would be sent, and call nothing")
+	text(flags, &s.baseURL, "base-url", "URL", "where the chat completions are, up to /v1 (default the provider's)")
+	flags.Var(keysValue{&s.apiKeys}, "api-key-file", "read the API key from this file; several lines are several keys")
+	flags.VarP(countValue{&s.maxConcurrent, 1}, "max-concurrent", "c", "model calls in flight at once")
+	count(flags, &s.maxPending, "max-pending", 1, "requests between input and output (default 4 x max-concurrent, at least 256)")
+	choice(flags, &s.errorStrategy, "error-strategy", "what a failed request does to the run", "continue", "fail_fast", "skip")
+	toggle(flags, &s.retryFailed, "retry-failed", "try once more what can succeed")
+	count(flags, &s.maxAttempts, "max-attempts", 1, "attempts of what can succeed, the first included (default 1)")
+	duration(flags, &s.timeout, "timeout", "of one model call; 0: none")
+	duration(flags, &s.deadline, "deadline", "of the whole run (default none)")
+	duration(flags, &s.grace, "grace", "for the last writes of a run that was cancelled")
+	count(flags, &s.rpm, "rpm", 0, "requests per minute, for each key (default no limit)")
+	count(flags, &s.tpm, "tpm", 0, "tokens per minute, for each key (default no limit)")
+	duration(flags, &s.maxRateLimitWait, "max-rate-limit-wait", "of one request, over all its waits; 0: no bound")
+	duration(flags, &s.toolTimeout, "tool-timeout", "of one tool call; 0: none")
+	toggle(flags, &s.ordered, "ordered", "write results in the order of the input")
+	toggle(flags, &s.allowTruncated, "allow-truncated", "take an answer cut at its token limit for a success")
+	choice(flags, &s.progress, "progress", "on standard error: a bar on a terminal, else a line every 5 seconds",
+		"auto", "bar", "plain", "none")
+	choice(flags, &s.logLevel, "log-level", "logs on standard error", "debug", "info", "warn", "error")
+	choice(flags, &s.logFormat, "log-format", "of the logs", "console", "json")
+}
+
+// checkFlags adds the flags of check: those that decide what a request is.
+func (s *settings) checkFlags(flags *pflag.FlagSet) {
+	s.outputFlag(flags, "tell what of the input is done in this file")
+	s.requestFlags(flags)
+}
+
+func (s *settings) outputFlag(flags *pflag.FlagSet, usage string) {
+	flags.VarP(textValue{&s.output, "FILE"}, "output", "o", usage)
+}
+
+func (s *settings) requestFlags(flags *pflag.FlagSet) {
+	text(flags, &s.model, "model", "PROVIDER:MODEL", "of requests that name none")
+	flags.Var(promptValue{&s.systemPrompt}, "system-prompt", "of requests that bring none")
+	flags.Var(toolsValue{&s.tools}, "tools", "built-in tools the model may call: calculate, now")
+	count(flags, &s.maxToolIterations, "max-tool-iterations", 1, "tool turns of one conversation")
+	flags.Var(paramsValue{&s.params}, "param", "a field of the body, such as temperature=0 or stop='[\"END\"]'; repeatable")
+	count(flags, &s.limit, "limit", 1, "only the first N requests of the input")
+	count(flags, &s.maxLineBytes, "max-line-bytes", 1, "a longer line is a failed request")
+	text(flags, &s.config, "config", "FILE", "settings in YAML (default gluepipe.yaml, if it exists)")
+}
+
+func text(flags *pflag.FlagSet, to *string, name, kind, usage string) {
+	flags.Var(textValue{to, kind}, name, usage)
+}
+
+func toggle(flags *pflag.FlagSet, to *bool, name, usage string) {
+	flags.VarPF(boolValue{to}, name, "", usage).NoOptDefVal = "true"
+}
+
+func count(flags *pflag.FlagSet, to *int, name string, atLeast int, usage string) {
+	flags.Var(countValue{to, atLeast}, name, usage)
+}
+
+func duration(flags *pflag.FlagSet, to *time.Duration, name, usage string) {
+	flags.Var(durationValue{to}, name, usage)
+}
+
+func share(flags *pflag.FlagSet, to *float64, name, usage string) {
+	flags.Var(shareValue{to}, name, usage)
+}
+
+func choice(flags *pflag.FlagSet, to *string, name, usage string, choices ...string) {
+	flags.Var(choiceValue{to, choices}, name, usage)
+}
