@@ -86,8 +86,8 @@ const maxReasons = 5
 
 // explain says in one line what is wrong with arguments that break their schema.
 func explain(err error) error {
-	var invalid *jsonschema.ValidationError
-	if !errors.As(err, &invalid) {
+	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
 		return err
 	}
 	reasons := appendReasons(nil, invalid, message.NewPrinter(language.English))
@@ -139,8 +139,8 @@ func pointer(path []string) string {
 
 // explainDecoding puts the decoder's words for a value that its Go type can't hold (an int8 of 300) into the schema's.
 func explainDecoding(err error) error {
-	var mismatch *json.UnmarshalTypeError
-	if !errors.As(err, &mismatch) {
+	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
 		return err
 	}
 	path := strings.Split(mismatch.Field, ".")

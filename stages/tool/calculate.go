@@ -89,8 +89,8 @@ func checkSource(source string) error {
 }
 
 func parseError(err error) error {
-	var e *file.Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*file.Error](err)
+	if !ok {
 		return err
 	}
 	if strings.HasSuffix(e.Message, strconv.ErrRange.Error()) { // of a number as it stands in the expression

@@ -193,7 +193,7 @@ func TestAToolFromNewCanBeCalledByManyAtOnce(t *testing.T) {
 		calls[i] = batch.ToolCall{Name: "typed", Arguments: `{"location": "Paris", "days": 2.0}`}
 	}
 	for _, e := range tool.Run(t.Context(), []batch.Tool{echo}, calls, time.Minute) {
-		require.Equal(t, `{"location":"Paris","days":2}`, e.Result)
+		require.JSONEq(t, `{"location":"Paris","days":2}`, e.Result)
 	}
 }
 

@@ -31,13 +31,21 @@ func Run(ctx context.Context, tools []batch.Tool, calls []batch.ToolCall, timeou
 	outcomes := make([]<-chan outcome, len(calls))
 	executions := make([]batch.ToolExecution, len(calls))
 	for i := range calls {
-		arguments, err := readArguments(calls[i].Arguments)
+		tool, arguments, err := prepare(tools, &calls[i])
 		executions[i] = batch.ToolExecution{ToolName: calls[i].Name, Arguments: arguments}
-		outcomes[i] = begin(ctx, tools, calls[i].Name, arguments, err)
+		if ctx.Err() != nil {
+			err = cutShort(ctx)
+		}
+		if err != nil {
+			failure(err).record(&executions[i])
+			continue
+		}
+		outcomes[i] = begin(ctx, tool, arguments)
 	}
-	for i := range executions {
-		o := await(ctx, outcomes[i], start)
-		executions[i].Result, executions[i].Error, executions[i].ElapsedTime = o.text, o.failed, o.elapsed
+	for i, done := range outcomes {
+		if done != nil {
+			await(ctx, done, start).record(&executions[i])
+		}
 	}
 	return executions
 }
@@ -53,33 +61,38 @@ func failure(err error) outcome {
 	return outcome{text: "error: " + strings.ToValidUTF8(err.Error(), "\uFFFD"), failed: true}
 }
 
-// begin starts a call in a goroutine of its own, which can be abandoned: the channel has room for the outcome.
-func begin(
-	ctx context.Context, tools []batch.Tool, name string, arguments json.RawMessage, err error,
-) <-chan outcome {
-	done := make(chan outcome, 1)
-	tool, findErr := find(tools, name)
+func (o outcome) record(e *batch.ToolExecution) {
+	e.Result, e.Error, e.ElapsedTime = o.text, o.failed, o.elapsed
+}
+
+// prepare finds what a call needs. The arguments are for the history, also where there is an error.
+func prepare(tools []batch.Tool, call *batch.ToolCall) (*batch.Tool, json.RawMessage, error) {
+	arguments, unreadable := readArguments(call.Arguments)
+	tool, err := find(tools, call.Name)
 	switch {
-	case ctx.Err() != nil:
-		done <- failure(cutShort(ctx))
-	case findErr != nil:
-		done <- failure(findErr)
 	case err != nil:
-		done <- failure(fmt.Errorf("arguments: %w", err))
+		return nil, arguments, err
+	case unreadable != nil:
+		return nil, arguments, fmt.Errorf("arguments: %w", unreadable)
 	case tool.Call == nil:
-		done <- failure(fmt.Errorf("the tool %q can't be run here", name))
-	default:
-		go func() {
-			// Stays where the tool ends its goroutine, as a test's FailNow does.
-			o := failure(errors.New("the tool did not return"))
-			start := time.Now()
-			defer func() {
-				o.elapsed = time.Since(start)
-				done <- o
-			}()
-			o = run(ctx, tool, arguments)
-		}()
+		return nil, arguments, fmt.Errorf("the tool %q can't be run here", call.Name)
 	}
+	return tool, arguments, nil
+}
+
+// begin runs a call in a goroutine of its own, which can be abandoned: the channel has room for the outcome.
+func begin(ctx context.Context, tool *batch.Tool, arguments json.RawMessage) <-chan outcome {
+	done := make(chan outcome, 1)
+	go func() {
+		// What remains where the tool ends its goroutine, as a test's FailNow does.
+		o := failure(errors.New("the tool did not return"))
+		start := time.Now()
+		defer func() {
+			o.elapsed = time.Since(start)
+			done <- o
+		}()
+		o = run(ctx, tool, arguments)
+	}()
 	return done
 }
 
@@ -123,7 +136,7 @@ func (e timeoutError) Error() string { return "timed out after " + time.Duration
 
 // cutShort says why a call whose context has ended did not finish.
 func cutShort(ctx context.Context) error {
-	if timeout, ok := context.Cause(ctx).(timeoutError); ok {
+	if timeout, ok := errors.AsType[timeoutError](context.Cause(ctx)); ok {
 		return timeout
 	}
 	return errors.New("cancelled")

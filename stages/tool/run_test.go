@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,16 +148,33 @@ func TestTheEndOfTheRunIsNotTheToolsTimeout(t *testing.T) {
 	})
 }
 
+func TestAToolsOwnWordsForTheEndOfItsContextAreNotTheAnswer(t *testing.T) {
+	for range 100 { // whether Run or the tool is first to see the end is for the scheduler to say
+		ctx, cancel := context.WithCancel(t.Context())
+		quitting := answering("quitting", func(ctx context.Context) (string, error) {
+			cancel()
+			return "", fmt.Errorf(`Get "http://127.0.0.1/": %w`, ctx.Err())
+		})
+		executions := tool.Run(ctx, []batch.Tool{quitting}, []batch.ToolCall{callOf("quitting")}, time.Minute)
+		require.Equal(t, "error: cancelled", executions[0].Result)
+	}
+}
+
 func TestNoToolIsStartedOnceTheContextHasEnded(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	pay := answering("pay", func(context.Context) (string, error) {
-		t.Error("the tool was called")
-		return "", nil
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var called atomic.Bool
+		pay := answering("pay", func(context.Context) (string, error) {
+			called.Store(true)
+			return "paid", nil
+		})
+		executions := tool.Run(ctx, []batch.Tool{pay}, []batch.ToolCall{callOf("pay")}, 0)
+		synctest.Wait()
+		require.False(t, called.Load())
+		require.Equal(t, "error: cancelled", executions[0].Result)
+		require.True(t, executions[0].Error)
 	})
-	executions := tool.Run(ctx, []batch.Tool{pay}, []batch.ToolCall{callOf("pay")}, 0)
-	require.Equal(t, "error: cancelled", executions[0].Result)
-	require.True(t, executions[0].Error)
 }
 
 func TestAPanicBecomesAnAnswerWithoutAStack(t *testing.T) {

@@ -62,7 +62,7 @@ func reflectSchema(t reflect.Type) (*reflected.Schema, error) {
 // noLoader keeps a $ref in a schema from opening files or URLs.
 type noLoader struct{}
 
-func (noLoader) Load(url string) (any, error) {
+func (noLoader) Load(string) (any, error) {
 	return nil, errors.New("a tool's schema refers to nothing outside itself")
 }
 

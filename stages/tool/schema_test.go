@@ -50,7 +50,7 @@ type order struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 	Tags     []string          `json:"tags,omitempty" jsonschema:"enum=urgent,enum=fragile,uniqueItems=true"`
 	Internal string            `json:"-"`
-	hidden   chan int
+	_        chan int
 }
 
 type scalars struct {
