@@ -198,7 +198,7 @@ func (c *Client) broken(body []byte, err error) *Error {
 	case errors.As(err, &syntax) && syntax.Offset >= int64(len(bytes.TrimRight(body, " \t\r\n"))):
 		return answerError(batch.ErrServer, true, "200 OK: the answer's JSON ends early, after %d bytes", len(body))
 	case errors.As(err, &syntax):
-		return answerError(batch.ErrServer, true, "200 OK: the answer's JSON is broken at byte %d", syntax.Offset)
+		return answerError(batch.ErrServer, true, "200 OK: the answer's JSON is broken")
 	}
 	var mistyped *json.UnmarshalTypeError
 	if errors.As(err, &mistyped) {

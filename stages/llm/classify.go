@@ -32,13 +32,14 @@ func Classify(ctx context.Context, err error) *Error {
 	if kind := batch.KindOf(err); kind != "" {
 		return &Error{Kind: kind, Retryable: retryableKind(kind), Header: noHeader, Err: err}
 	}
-	var api *openai.APIError
-	if errors.As(err, &api) {
-		return fromAPIError(api, nil)
-	}
+	// It comes first: there may be an empty APIError inside.
 	var request *openai.RequestError
 	if errors.As(err, &request) {
 		return fromRequestError(request, nil)
+	}
+	var api *openai.APIError
+	if errors.As(err, &api) {
+		return fromAPIError(api, nil)
 	}
 	if ctx.Err() != nil {
 		return contextError(ctx)

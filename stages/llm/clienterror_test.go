@@ -78,7 +78,7 @@ func TestErrorsAreClassifiedByStatusAndCode(t *testing.T) {
 		"200 null":            {200, `null`, batch.ErrServer, retried, "200 OK: the answer has no choices"},
 		"200 array":           {200, `[]`, batch.ErrServer, retried, `200 OK: the answer is no chat completion: field "" has a wrong type`},
 		"200 ends early":      {200, `{"choices":[{"message":{"content":"secret`, batch.ErrServer, retried, "200 OK: the answer's JSON ends early, after 41 bytes"},
-		"200 broken":          {200, `{"choices":x}`, batch.ErrServer, retried, "200 OK: the answer's JSON is broken at byte 12"},
+		"200 broken":          {200, `{"choices":x}`, batch.ErrServer, retried, "200 OK: the answer's JSON is broken"},
 		"200 wrong type":      {200, `{"choices":"secret"}`, batch.ErrServer, retried, `200 OK: the answer is no chat completion: field "choices" has a wrong type`},
 		"200 null content":    {200, choice(`{"content":null}`, "stop"), batch.ErrServer, retried, `the answer has no content (finish_reason "stop")`},
 		"200 no tool calls":   {200, choice(`{"content":null,"tool_calls":[]}`, "tool_calls"), batch.ErrServer, retried, `the answer has no content (finish_reason "tool_calls")`},

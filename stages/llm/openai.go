@@ -50,10 +50,10 @@ func openAIError(ctx context.Context, header http.Header, err error) *Error {
 	switch {
 	case ctx.Err() != nil:
 		return contextError(ctx)
+	case errors.As(err, &request): // first: there may be an empty APIError inside
+		return fromRequestError(request, header)
 	case errors.As(err, &api):
 		return fromAPIError(api, header)
-	case errors.As(err, &request):
-		return fromRequestError(request, header)
 	case errors.Is(err, openai.ErrChatCompletionInvalidModel):
 		return &Error{Kind: batch.ErrInvalidRequest, Header: noHeader, Err: err}
 	}

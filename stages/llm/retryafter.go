@@ -60,16 +60,16 @@ func parseWait(s string, now time.Time) time.Duration {
 		return 0
 	}
 	if seconds, err := strconv.ParseFloat(s, 64); err == nil {
-		return wait(seconds * float64(time.Second))
+		return wait(seconds, time.Second)
 	}
 	if d, err := time.ParseDuration(s); err == nil {
-		return wait(float64(d))
+		return wait(float64(d), 1)
 	}
 	if t, err := http.ParseTime(s); err == nil {
-		return wait(float64(t.Sub(now)))
+		return wait(float64(t.Sub(now)), 1)
 	}
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return wait(float64(t.Sub(now)))
+		return wait(float64(t.Sub(now)), 1)
 	}
 	return 0
 }
@@ -79,16 +79,13 @@ func parseMillis(s string) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return wait(millis * float64(time.Millisecond))
+	return wait(millis, time.Millisecond)
 }
 
 // wait rounds up, so that a server's demand is never undercut by a fraction.
-func wait(nanoseconds float64) time.Duration {
-	switch {
-	case math.IsNaN(nanoseconds) || math.IsInf(nanoseconds, 0) || nanoseconds <= 0:
+func wait(n float64, unit time.Duration) time.Duration {
+	if math.IsNaN(n) || math.IsInf(n, 0) || n <= 0 {
 		return 0
-	case nanoseconds >= float64(maxRetryAfter):
-		return maxRetryAfter
 	}
-	return time.Duration(math.Ceil(nanoseconds))
+	return time.Duration(math.Ceil(min(n*float64(unit), float64(maxRetryAfter))))
 }

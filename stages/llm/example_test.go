@@ -1,0 +1,107 @@
+package llm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/sashabaranov/go-openai"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/llm"
+	"github.com/gluepipe/gluepipe/stages/llm/llmtest"
+)
+
+func ExampleNewClient() {
+	server, err := llmtest.Start(llmtest.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	client, err := llm.NewClient(llm.ClientConfig{BaseURL: server.BaseURL()})
+	if err != nil {
+		panic(err)
+	}
+	defer client.Close()
+	answer, err := client.Complete(context.Background(), &llm.Call{
+		Model:    "gpt-4o-mini",
+		Messages: []batch.Message{batch.UserMessage("Hello")},
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(answer.Text)
+	// Output: Hello
+}
+
+func ExampleOpenAI() {
+	server, err := llmtest.Start(llmtest.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	transport := llm.NewTransport(10)
+	defer transport.CloseIdleConnections()
+	cfg := openai.DefaultConfig("")
+	cfg.BaseURL = server.BaseURL()
+	cfg.HTTPClient = &http.Client{Transport: transport}
+	completer := llm.OpenAI(openai.NewClientWithConfig(cfg))
+	answer, err := completer.Complete(context.Background(), &llm.Call{
+		Model:    "gpt-4o-mini",
+		Messages: []batch.Message{batch.UserMessage("Hello")},
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(answer.Text)
+	// Output: Hello
+}
+
+func ExampleAppendBody() {
+	body, err := llm.AppendBody(nil, &llm.Call{
+		Model:    "openai:gpt-4o-mini",
+		Messages: []batch.Message{batch.UserMessage("Hello")},
+		Params:   map[string]any{"temperature": 0},
+	})
+	fmt.Println(string(body), err)
+	// Output: {"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}],"temperature":0} <nil>
+}
+
+func ExampleSplitModel() {
+	for _, name := range []string{"openai:gpt-4o-mini", "ollama:llama3:8b", "llama3:8b"} {
+		provider, model := llm.SplitModel(name)
+		fmt.Printf("%q %q\n", provider, model)
+	}
+	// Output:
+	// "openai" "gpt-4o-mini"
+	// "ollama" "llama3:8b"
+	// "" "llama3:8b"
+}
+
+func ExampleLookupProvider() {
+	provider, err := llm.LookupProvider("groq")
+	if err != nil {
+		panic(err)
+	}
+	baseURL, _ := provider.FromEnv(os.Getenv)
+	fmt.Println(baseURL, provider.KeyVar)
+	// Output: https://api.groq.com/openai/v1 GROQ_API_KEY
+}
+
+func ExampleProviders() {
+	for _, p := range llm.Providers() {
+		if p.KeyOptional {
+			fmt.Print(p.Name, " ")
+		}
+	}
+	// Output: llamacpp lmstudio mock ollama vllm
+}
+
+func ExampleClassify() {
+	err := llm.Classify(context.Background(), &net.DNSError{Err: "no such host", Name: "api.example.com", IsNotFound: true})
+	fmt.Println(errors.Is(err, batch.ErrAPIConnection), err.Retryable, err)
+	// Output: true true lookup api.example.com: no such host
+}
