@@ -13,6 +13,9 @@ import (
 const (
 	firstPause   = time.Second
 	longestPause = time.Minute
+	// growInterval is how long a call in flight holds back others after a pause. A 429 comes at once, an answer may take
+	// many minutes: so a call that isn't refused by then is as good as one that succeeded.
+	growInterval = 10 * time.Second
 )
 
 // A Limiter paces the calls made with one key: by its [Limits], and by the 429s that the provider answers. It is used
@@ -24,7 +27,7 @@ const (
 // A 429 pauses all calls, once, until the time that the provider asked for, however many calls meet it: those that began
 // before the pause can only lengthen it. Where the provider asks for none, a pause lasts 1 second, doubled with each
 // further one up to 60 until a call succeeds, and up to as much again at random. After it one call goes first, and with
-// each that succeeds one more may be in flight, until the calls in flight are as many as before.
+// each that succeeds one more may be in flight, twice as many after 10 seconds without a 429, until nothing is held back.
 type Limiter struct {
 	line *line // of the calls that RateLimit holds back
 
@@ -38,6 +41,7 @@ type Limiter struct {
 	inARow    int       // of them, since a call last succeeded
 	until     time.Time // the end of the last pause
 	window    int       // how many calls begun after the pause may be in flight; 0: all
+	grows     time.Time // when the window grows without a success
 	begun     int       // how many are
 	target    int       // how many were in flight before the pause
 }
@@ -82,7 +86,7 @@ func (l *Limiter) tryStart(tokens int) (started, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := started{incidents: l.incidents}
-	if l.window > 0 || l.requests != nil || l.tokens != nil { // else the clock needn't be read
+	if !l.unlimited() {
 		now := time.Now()
 		if wait := l.wait(now); wait > 0 {
 			return started{}, wait
@@ -99,15 +103,25 @@ func (l *Limiter) tryStart(tokens int) (started, time.Duration) {
 func (l *Limiter) load() (wait time.Duration, inFlight int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.unlimited() {
+		return 0, l.inFlight
+	}
 	return l.wait(time.Now()), l.inFlight
 }
+
+// unlimited tells that a call may start now, without a look at the clock.
+func (l *Limiter) unlimited() bool { return l.window == 0 && l.requests == nil && l.tokens == nil }
 
 func (l *Limiter) wait(now time.Time) time.Duration {
 	switch pause := l.until.Sub(now); {
 	case pause > 0:
 		return pause
 	case l.window > 0 && l.begun >= l.window:
-		return forever
+		if early := l.grows.Sub(now); early > 0 {
+			return early
+		}
+		l.window, l.grows = 2*l.window, now.Add(growInterval)
+		return l.wait(now)
 	}
 	return max(l.requests.wait(now), l.tokens.wait(now))
 }
@@ -168,7 +182,7 @@ func (l *Limiter) lengthen(retryAfter time.Duration) {
 	until := time.Now().Add(retryAfter)
 	if retryAfter > 0 && until.After(l.until) {
 		l.until = until
-		l.window = 1
+		l.window, l.grows = 1, until.Add(growInterval)
 		l.target = max(l.target, l.inFlight+1)
 	}
 }

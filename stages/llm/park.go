@@ -96,7 +96,7 @@ func (c *parkedContext) hold() {
 
 // giveUp returns the error of a call that has waited too long. limit is the last 429 it met, if any.
 func (c *parkedContext) giveUp(limit error) error {
-	failure := Error{Kind: batch.ErrRateLimit}
+	failure := Error{Kind: batch.ErrRateLimit, Header: noHeader}
 	if e, ok := errors.AsType[*Error](limit); ok {
 		failure = *e
 		failure.Retryable = false

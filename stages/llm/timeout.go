@@ -30,7 +30,8 @@ func (t timeout) Complete(ctx context.Context, call *Call) (*Answer, error) {
 		return answer, err
 	}
 	return nil, &Error{
-		Kind: batch.ErrAPITimeout, Retryable: true, Err: fmt.Errorf("no answer within %v", call.Timeout),
+		Kind: batch.ErrAPITimeout, Retryable: true, Header: noHeader,
+		Err: fmt.Errorf("no answer within %v", call.Timeout),
 	}
 }
 
