@@ -15,8 +15,9 @@ import (
 // returned and every item has reached out. It never closes out. It is what [Chain] and the engine are made of.
 //
 // A stage that returns before its input ends, returns an error or panics is broken: broken is called at once, for each such
-// stage, so that the caller can stop feeding in. Items that a broken stage did not take are passed on, unfinished unless they
-// are settled. The errors are also returned, joined.
+// stage, so that the caller can stop feeding in; one that returns early without an error is found out by the next item. Several
+// stages may call broken at the same time. Items that a broken stage did not take are passed on, unfinished unless they are
+// settled. The errors are also returned, joined.
 func Connect(
 	ctx context.Context, stages []batch.Stage, buffer int, in <-chan *batch.Item, out chan<- *batch.Item, broken func(error),
 ) error {

@@ -69,20 +69,19 @@ func (e *Executor) attempt(ctx context.Context, item *batch.Item) {
 		cutShort(ctx, item)
 		return
 	}
-	r := item.Result
-	if r == nil {
-		item.Settle(&batch.Result{})
-		r = item.Result
+	if item.Effective == nil {
+		item.Fail(batch.ErrInvalidRequest.Errorf("%sthe request was not validated: stages.Validate goes before stages.Execute", at(item)))
+		return
 	}
+	if item.Result == nil {
+		item.Settle(&batch.Result{})
+	}
+	r := item.Result
 	r.ClearError()
 	item.Retryable, item.RetryAfter = false, 0
 	r.Attempts++
 	if r.Attempts > 1 {
 		r.SetMetadata("_retried", true)
-	}
-	if item.Effective == nil {
-		item.Fail(batch.ErrInvalidRequest.Errorf("%sthe request was not validated: stages.Validate goes before stages.Execute", at(item)))
-		return
 	}
 	begin, waited := time.Now(), r.WaitTime
 	var err error
@@ -96,6 +95,12 @@ func (e *Executor) attempt(ctx context.Context, item *batch.Item) {
 }
 
 func (e *Executor) fail(ctx context.Context, item *batch.Item, err error) {
+	// Before anything is read from err: to the call, the run's deadline looks like its own timeout, and the cause of a
+	// cancellation may be the failure of another request, with tokens used there.
+	if causedByEnd(ctx, err) {
+		cutShort(ctx, item)
+		return
+	}
 	failure := llm.Classify(ctx, err)
 	if failure.Usage != nil {
 		addUse(item.Result, failure.Usage, nil)
@@ -141,6 +146,9 @@ func (e *Executor) converse(ctx context.Context, item *batch.Item) error {
 		request.Messages = append(request.Messages, answer.Message)
 		for i, execution := range executions {
 			request.Messages = append(request.Messages, batch.ToolMessage(calls[i].ID, execution.Result))
+		}
+		if ctx.Err() != nil { // the model must not answer from tools that were cut short
+			return context.Cause(ctx)
 		}
 	}
 }

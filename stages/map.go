@@ -2,6 +2,7 @@ package stages
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sourcegraph/conc/panics"
@@ -24,7 +25,8 @@ func Map(n int, fn func(ctx context.Context, item *batch.Item) error) batch.Stag
 // once. It is for stages after execute: fn may change item.Result (parse the answer, add metadata with
 // [batch.Result.SetMetadata]) or keep it from the sink ([batch.Item.Drop]). Unfinished results are passed on untouched.
 //
-// Errors, panics, ctx and n are as for [Map].
+// Errors, panics and n are as for [Map]. A result is paid for, so fn is called after the end of ctx too; where it fails
+// because of that end, the item becomes unfinished.
 func MapResults(n int, fn func(ctx context.Context, item *batch.Item) error) batch.Stage {
 	return each("MapResults", n, func(item *batch.Item) bool {
 		return item.Dropped() == "" && item.Result != nil && !item.Result.Unfinished()
@@ -62,7 +64,7 @@ func apply(ctx context.Context, item *batch.Item, fn func(ctx context.Context, i
 	}
 	switch {
 	case err == nil:
-	case ctx.Err() != nil && item.Result == nil:
+	case ctx.Err() != nil && item.Result == nil, causedByEnd(ctx, err):
 		cutShort(ctx, item)
 	case batch.KindOf(err) == "":
 		item.Fail(batch.ErrStage.Wrap(err))
@@ -71,9 +73,19 @@ func apply(ctx context.Context, item *batch.Item, fn func(ctx context.Context, i
 	}
 }
 
+// causedByEnd tells whether something failed because ctx has ended.
+func causedByEnd(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
+}
+
 // cutShort settles an item that the run's end kept from being done.
 func cutShort(ctx context.Context, item *batch.Item) {
-	item.Fail(batch.ErrCancelled.Errorf("the run was cancelled: %w", context.Cause(ctx)))
+	cause := context.Cause(ctx)
+	kind := batch.KindOf(cause)
+	if !kind.Unfinished() {
+		kind = batch.ErrCancelled
+	}
+	item.Fail(kind.Errorf("the run was cancelled: %w", cause))
 }
 
 // workers runs work n times side by side and waits. work must not panic but by misuse.

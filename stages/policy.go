@@ -8,7 +8,7 @@ import (
 )
 
 // RetryPolicy says how often and when a request that failed is tried again. Only failures that another attempt can cure
-// are retried at all; a rate limit uses up no attempt.
+// are retried at all; a rate limit that llm.Park waits out uses up no attempt.
 type RetryPolicy struct {
 	MaxAttempts    int           // attempts in all, the first included; default 1: no retry
 	InitialBackoff time.Duration // bound of the wait before the second attempt; doubles with each further one; default 1 second
@@ -40,7 +40,7 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 // https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 func (p RetryPolicy) backoff(attempts int, retryAfter time.Duration) time.Duration {
 	bound := p.MaxBackoff
-	if shift := attempts - 1; shift < 32 && p.InitialBackoff<<shift>>shift == p.InitialBackoff {
+	if shift := max(attempts-1, 0); shift < 32 && p.InitialBackoff<<shift>>shift == p.InitialBackoff {
 		bound = min(bound, p.InitialBackoff<<shift)
 	}
 	return retryAfter + rand.N(bound) + 1

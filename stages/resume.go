@@ -27,7 +27,7 @@ func Resume(index Index) batch.Stage {
 				if err != nil {
 					item.Fail(batch.ErrCancelled.Wrap(err))
 					out <- item
-					return fmt.Errorf("%s: %w", item.Origin, err)
+					return fmt.Errorf("%s%w", at(item), err)
 				}
 				if done {
 					item.Drop(DoneEarlier)

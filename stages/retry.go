@@ -15,8 +15,11 @@ import (
 // the engine admits. When the run drains or ctx ends, what waits becomes unfinished.
 //
 // A result that was retried has Attempts above 1 and "_retried": true in its metadata. Behind this stage every item is
-// settled.
+// settled. A policy that is not valid panics.
 func Retry(e *Executor, policy RetryPolicy) batch.Stage {
+	if err := policy.Validate(); err != nil {
+		panic("gluepipe: stages.Retry: " + err.Error())
+	}
 	policy = policy.withDefaults()
 	return func(ctx context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
 		r := &retrier{
@@ -102,7 +105,7 @@ func (r *retrier) ensureWorker(ctx context.Context) {
 
 func (r *retrier) parkOrPass(item *batch.Item) {
 	switch {
-	case !item.Retryable:
+	case item.Result == nil || item.Settled():
 	case item.Result.Attempts >= r.policy.MaxAttempts:
 		item.Retryable = false
 	case r.giveUp != nil:

@@ -1,12 +1,10 @@
 package stages
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/maphash"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,12 +15,14 @@ import (
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
+const defaultMaxToolIterations = 10
+
 // Defaults are what a run gives to requests that don't say it themselves.
 type Defaults struct {
 	Model             string
 	SystemPrompt      string
 	Tools             []batch.Tool
-	MaxToolIterations int // below 0: no bound
+	MaxToolIterations int // tool turns of one conversation; 0: 10, below 0: no bound
 	Timeout           time.Duration
 	Params            map[string]any
 	// Fingerprints asks for Item.Fingerprint, for runs that can be continued.
@@ -33,6 +33,8 @@ type Defaults struct {
 // can't be sent as it is fails with an InvalidRequestError that names its origin and field; so does a second request of
 // the same id. It keeps the order, and 8 bytes an id.
 func Validate(d Defaults) batch.Stage {
+	d.MaxToolIterations = max(cmp.Or(d.MaxToolIterations, defaultMaxToolIterations), -1)
+	d.Tools = slices.Clip(d.Tools) // all requests share it: what a stage appends must not
 	return func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
 		v := &validator{Defaults: d, idPrefix: "batch-" + uuid.NewString() + "-", seed: maphash.MakeSeed(), seen: make(map[uint64]struct{})}
 		for item := range in {
@@ -52,10 +54,15 @@ type validator struct {
 
 func (v *validator) validate(item *batch.Item) {
 	if item.Settled() {
-		v.unique(item.ID())
+		// The id of a record that can't be read is made from its line, and another request may have it.
+		if !v.unique(item.ID()) && item.Request == nil && item.Result != nil {
+			item.Result.ID = v.newID(item)
+			item.Settle(item.Result)
+		}
 		return
 	}
 	if item.Request == nil {
+		item.Settle(&batch.Result{ID: v.newID(item)})
 		item.Fail(batch.ErrInvalidRequest.Errorf("%sthere is no request", at(item)))
 		return
 	}
@@ -67,7 +74,7 @@ func (v *validator) validate(item *batch.Item) {
 	err := v.resolve(&effective)
 	if id := effective.ID; !v.unique(id) {
 		err = fmt.Errorf("duplicate id %q", id)
-		effective.ID = v.duplicateID(item)
+		effective.ID = v.newID(item)
 	}
 	if v.Fingerprints {
 		var fpErr error
@@ -90,8 +97,8 @@ func (v *validator) unique(id string) bool {
 	return true
 }
 
-// duplicateID names the result of a request whose id is taken, the same in each run over the same input.
-func (v *validator) duplicateID(item *batch.Item) string {
+// newID names the result of a request that has no id or one that is taken. In a file it is the same in each run.
+func (v *validator) newID(item *batch.Item) string {
 	id := v.idPrefix + strconv.FormatInt(item.Index, 10)
 	if line, ok := strings.CutPrefix(item.Origin, "line "); ok {
 		id = "line-" + line
@@ -107,166 +114,4 @@ func at(item *batch.Item) string {
 		return ""
 	}
 	return item.Origin + ": "
-}
-
-// resolve fills in the defaults and returns what is wrong with the request.
-func (v *validator) resolve(r *batch.Request) error {
-	if r.Model == "" {
-		r.Model = v.Model
-	}
-	if r.MaxToolIterations == 0 {
-		r.MaxToolIterations = v.MaxToolIterations
-	}
-	if r.Timeout == 0 {
-		r.Timeout = v.Timeout
-	}
-	if r.ExecuteTools == nil {
-		execute := true
-		r.ExecuteTools = &execute
-	}
-	for _, check := range []func(*batch.Request) error{v.resolveMessages, v.resolveTools, v.resolveParams, checkLimits} {
-		if err := check(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (v *validator) resolveMessages(r *batch.Request) error {
-	system := r.SystemPrompt
-	if system == "" {
-		system = v.SystemPrompt
-	}
-	switch {
-	case r.UserMessage != "" && r.Messages != nil:
-		return errors.New(`fields "user_message" and "messages": want one of the two`)
-	case r.Messages != nil && len(r.Messages) == 0:
-		return errors.New(`field "messages": want at least one message`)
-	case r.UserMessage == "" && r.Messages == nil:
-		return errors.New(`field "user_message" is missing`)
-	case r.Messages == nil:
-		chat := make([]batch.Message, 0, 2)
-		if system != "" {
-			chat = append(chat, batch.SystemMessage(system))
-		}
-		r.Messages = append(chat, batch.UserMessage(r.UserMessage))
-		return nil
-	}
-	for i := range r.Messages {
-		m := &r.Messages[i]
-		if m.Role == "" {
-			return fmt.Errorf(`field "messages": message %d has no role`, i+1)
-		}
-		if m.Content != nil && !json.Valid(m.Content) {
-			return fmt.Errorf(`field "messages": the content of message %d is not JSON; batch.Text makes it of a text`, i+1)
-		}
-	}
-	chat := r.Messages
-	ownSystem := chat[0].Role == "system" || chat[0].Role == "developer"
-	switch {
-	case ownSystem && r.SystemPrompt != "":
-		return errors.New(`fields "system_prompt" and "messages": both have a system prompt`)
-	case ownSystem || system == "":
-		r.Messages = slices.Clip(chat) // tool turns are appended: never into the caller's array
-	default:
-		r.Messages = append([]batch.Message{batch.SystemMessage(system)}, chat...)
-	}
-	return nil
-}
-
-func (v *validator) resolveTools(r *batch.Request) error {
-	if r.Tools == nil {
-		r.Tools = v.Tools
-		return nil
-	}
-	if len(r.Tools) == 0 {
-		return nil
-	}
-	tools := slices.Clone(r.Tools)
-	for i := range tools {
-		t := &tools[i]
-		known := slices.IndexFunc(v.Tools, func(k batch.Tool) bool { return k.Name == t.Name })
-		switch {
-		case t.Call != nil || t.Name == "" && t.Raw != nil: // the caller's own, or the provider's
-		case t.Raw == nil && t.Parameters == nil && known < 0:
-			return fmt.Errorf(`field "tools": unknown tool %q (known: %s)`, t.Name, toolNames(v.Tools))
-		case t.Raw == nil && t.Parameters == nil:
-			*t = v.Tools[known]
-		case known >= 0: // the request's definition, the run's code
-			t.Call = v.Tools[known].Call
-		}
-		for _, other := range tools[:i] {
-			if t.Name != "" && other.Name == t.Name {
-				return fmt.Errorf(`field "tools": %q is there twice`, t.Name)
-			}
-		}
-	}
-	r.Tools = tools
-	return nil
-}
-
-func toolNames(tools []batch.Tool) string {
-	if len(tools) == 0 {
-		return "none"
-	}
-	names := make([]string, len(tools))
-	for i, t := range tools {
-		names[i] = t.Name
-	}
-	return strings.Join(names, ", ")
-}
-
-func (v *validator) resolveParams(r *batch.Request) error {
-	if len(v.Params) > 0 {
-		params := maps.Clone(v.Params)
-		maps.Copy(params, r.Params)
-		r.Params = params
-	}
-	for _, owned := range []string{"model", "messages", "tools"} {
-		if _, ok := r.Params[owned]; ok {
-			return fmt.Errorf(`field "params": %q is a field of the request itself`, owned)
-		}
-	}
-	if _, ok := r.Params["response_format"]; ok && r.ResponseFormat != nil {
-		return errors.New(`fields "params" and "response_format": both have a response format`)
-	}
-	if isJSON(r.Params["stream"], "true") {
-		return errors.New(`field "params": "stream" is not supported: results are whole answers`)
-	}
-	if n, ok := r.Params["n"]; ok && !isJSON(n, "1") && !isJSON(n, "null") {
-		return errors.New(`field "params": "n": want 1: a result holds one answer`)
-	}
-	return checkEncodable("params", r.Params)
-}
-
-func isJSON(v any, want string) bool {
-	if v == nil {
-		return want == "null"
-	}
-	encoded, err := json.Marshal(v)
-	return err == nil && string(encoded) == want
-}
-
-func checkLimits(r *batch.Request) error {
-	if r.MaxToolIterations < -1 {
-		return fmt.Errorf(`field "max_tool_iterations": want 1 or more, or -1 for no bound, got %d`, r.MaxToolIterations)
-	}
-	if r.ResponseFormat != nil && !json.Valid(r.ResponseFormat) {
-		return errors.New(`field "response_format": not JSON`)
-	}
-	return checkEncodable("metadata", r.Metadata)
-}
-
-// checkEncodable finds what a Go program can put into a map and JSON can't hold, before it is paid for and can't be written.
-func checkEncodable(field string, m map[string]any) error {
-	for key, value := range m {
-		switch value.(type) {
-		case nil, string, bool, int, int64:
-			continue
-		}
-		if _, err := json.Marshal(value); err != nil {
-			return fmt.Errorf("field %q: %q: %w", field, key, err)
-		}
-	}
-	return nil
 }

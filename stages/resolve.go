@@ -1,0 +1,178 @@
+package stages
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// resolve fills in the defaults and returns what is wrong with the request.
+func (v *validator) resolve(r *batch.Request) error {
+	if r.Model == "" {
+		r.Model = v.Model
+	}
+	if r.MaxToolIterations == 0 {
+		r.MaxToolIterations = v.MaxToolIterations
+	}
+	if r.Timeout == 0 {
+		r.Timeout = v.Timeout
+	}
+	if r.ExecuteTools == nil {
+		execute := true
+		r.ExecuteTools = &execute
+	}
+	for _, check := range []func(*batch.Request) error{v.resolveMessages, v.resolveTools, v.resolveParams, checkLimits} {
+		if err := check(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *validator) resolveMessages(r *batch.Request) error {
+	system := r.SystemPrompt
+	if system == "" {
+		system = v.SystemPrompt
+	}
+	switch {
+	case r.UserMessage != "" && r.Messages != nil:
+		return errors.New(`fields "user_message" and "messages": want one of the two`)
+	case r.Messages != nil && len(r.Messages) == 0:
+		return errors.New(`field "messages": want at least one message`)
+	case r.UserMessage == "" && r.Messages == nil:
+		return errors.New(`field "user_message" is missing`)
+	case r.Messages == nil:
+		chat := make([]batch.Message, 0, 2)
+		if system != "" {
+			chat = append(chat, batch.SystemMessage(system))
+		}
+		r.Messages = append(chat, batch.UserMessage(r.UserMessage))
+		return nil
+	}
+	for i := range r.Messages {
+		m := &r.Messages[i]
+		if m.Role == "" {
+			return fmt.Errorf(`field "messages": message %d has no role`, i+1)
+		}
+		if m.Content != nil && !json.Valid(m.Content) {
+			return fmt.Errorf(`field "messages": the content of message %d is not JSON; batch.Text makes it of a text`, i+1)
+		}
+	}
+	chat := r.Messages
+	ownSystem := chat[0].Role == "system" || chat[0].Role == "developer"
+	switch {
+	case ownSystem && r.SystemPrompt != "":
+		return errors.New(`fields "system_prompt" and "messages": both have a system prompt`)
+	case ownSystem || system == "":
+		r.Messages = slices.Clone(chat) // tool turns are appended: never into the caller's array
+	default:
+		r.Messages = append([]batch.Message{batch.SystemMessage(system)}, chat...)
+	}
+	return nil
+}
+
+func (v *validator) resolveTools(r *batch.Request) error {
+	if r.Tools == nil {
+		r.Tools = v.Tools
+		return nil
+	}
+	if len(r.Tools) == 0 {
+		return nil
+	}
+	tools := slices.Clone(r.Tools)
+	for i := range tools {
+		t := &tools[i]
+		known := slices.IndexFunc(v.Tools, func(k batch.Tool) bool { return k.Name == t.Name })
+		switch {
+		case t.Call != nil || t.Name == "" && t.Raw != nil: // the caller's own, or the provider's
+		case t.Raw == nil && t.Parameters == nil && t.Description == "": // a name alone
+			if known < 0 {
+				return fmt.Errorf(`field "tools": unknown tool %q (known: %s)`, t.Name, toolNames(v.Tools))
+			}
+			*t = v.Tools[known]
+		case known >= 0: // the request's definition, the run's code
+			t.Call = v.Tools[known].Call
+		}
+		for _, other := range tools[:i] {
+			if t.Name != "" && other.Name == t.Name {
+				return fmt.Errorf(`field "tools": %q is there twice`, t.Name)
+			}
+		}
+	}
+	r.Tools = tools
+	return nil
+}
+
+func toolNames(tools []batch.Tool) string {
+	if len(tools) == 0 {
+		return "none"
+	}
+	names := make([]string, len(tools))
+	for i, t := range tools {
+		names[i] = t.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+func (v *validator) resolveParams(r *batch.Request) error {
+	if _, ok := r.Params["response_format"]; ok && r.ResponseFormat != nil {
+		return errors.New(`fields "params" and "response_format": both have a response format`)
+	}
+	if own := r.Params; len(v.Params) > 0 || own != nil {
+		r.Params = make(map[string]any, len(v.Params)+len(own))
+		maps.Copy(r.Params, v.Params)
+		if r.ResponseFormat != nil {
+			delete(r.Params, "response_format")
+		}
+		maps.Copy(r.Params, own)
+	}
+	for _, owned := range []string{"model", "messages", "tools"} {
+		if _, ok := r.Params[owned]; ok {
+			return fmt.Errorf(`field "params": %q is a field of the request itself`, owned)
+		}
+	}
+	if isJSON(r.Params["stream"], "true") {
+		return errors.New(`field "params": "stream" is not supported: results are whole answers`)
+	}
+	if n, ok := r.Params["n"]; ok && !isJSON(n, "1") && !isJSON(n, "null") {
+		return errors.New(`field "params": "n": want 1: a result holds one answer`)
+	}
+	return checkEncodable("params", r.Params)
+}
+
+func isJSON(v any, want string) bool {
+	if v == nil {
+		return want == "null"
+	}
+	encoded, err := json.Marshal(v)
+	return err == nil && string(encoded) == want
+}
+
+func checkLimits(r *batch.Request) error {
+	if r.MaxToolIterations < -1 {
+		return fmt.Errorf(`field "max_tool_iterations": want 1 or more, or -1 for no bound, got %d`, r.MaxToolIterations)
+	}
+	if r.ResponseFormat != nil && !json.Valid(r.ResponseFormat) {
+		return errors.New(`field "response_format": not JSON`)
+	}
+	return checkEncodable("metadata", r.Metadata)
+}
+
+// checkEncodable finds what a Go program can put into a map and JSON can't hold, before it is paid for and can't be written.
+func checkEncodable(field string, m map[string]any) error {
+	for key, value := range m {
+		switch value.(type) {
+		case nil, string, bool, int, int64:
+			continue
+		}
+		if _, err := json.Marshal(value); err != nil {
+			return fmt.Errorf("field %q: %q: %w", field, key, err)
+		}
+	}
+	return nil
+}
