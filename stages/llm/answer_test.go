@@ -30,6 +30,12 @@ func FuzzDecodeReturnsAnAnswerOrAnError(f *testing.F) {
 	})
 }
 
+func TestErrorBodyOfOpenElementsTakesNoTime(t *testing.T) {
+	for _, part := range []string{"<", "<script>", "<title", "&lt"} {
+		readable([]byte("<" + strings.Repeat(part, 1<<20))) // minutes, were it not linear
+	}
+}
+
 func FuzzErrorBodiesBecomeOneShortLine(f *testing.F) {
 	for _, seed := range []string{
 		``, `null`, `[null]`, `{}`, `{"error":{"message":"m","type":"t","code":"c","param":"p","innererror":{"code":"i"}}}`,

@@ -2,9 +2,9 @@ package llm
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"html"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -120,24 +120,40 @@ func plain(raw json.RawMessage) string {
 	return string(raw)
 }
 
-var (
-	htmlTitle   = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
-	htmlHidden  = regexp.MustCompile(`(?is)<(script|style)\b.*?</(script|style)>|<!--.*?-->`)
-	htmlElement = regexp.MustCompile(`(?s)<[^>]*>`)
-)
-
 // readable makes something short to read from a body that is not JSON.
 func readable(body []byte) string {
 	text := strings.ToValidUTF8(string(body[:min(len(body), 64<<10)]), "\uFFFD")
 	if strings.HasPrefix(strings.TrimSpace(text), "<") {
-		if title := htmlTitle.FindStringSubmatch(text); title != nil && strings.TrimSpace(title[1]) != "" {
-			text = title[1]
-		} else {
-			text = htmlElement.ReplaceAllString(htmlHidden.ReplaceAllString(text, " "), " ")
-		}
-		text = html.UnescapeString(text)
+		text = html.UnescapeString(cmp.Or(strings.TrimSpace(htmlTitle(text)), htmlText(text)))
 	}
 	return shorten(text, 200)
+}
+
+func htmlTitle(page string) string {
+	_, rest, _ := strings.Cut(page, "<title")
+	_, rest, _ = strings.Cut(rest, ">")
+	title, _, _ := strings.Cut(rest, "<")
+	return title
+}
+
+// htmlText returns what stands between a page's elements, but for scripts and styles. It takes linear time, whatever a
+// server sends.
+func htmlText(page string) string {
+	var text strings.Builder
+	for {
+		before, rest, found := strings.Cut(page, "<")
+		text.WriteString(before + " ")
+		if !found {
+			return text.String()
+		}
+		element, after, _ := strings.Cut(rest, ">")
+		for _, hidden := range [...]string{"script", "style"} {
+			if strings.HasPrefix(element, hidden) {
+				_, after, _ = strings.Cut(after, "</"+hidden+">")
+			}
+		}
+		page = after
+	}
 }
 
 // shorten puts a text on one line of at most limit bytes.
