@@ -137,6 +137,7 @@ func TestAForeignFileIsRefusedAndLeftAsItIs(t *testing.T) {
 		"a broken line among records": {record + `{"id":"b","index":1,"suc` + "\n" + record, 2},
 		"a torn line with its end":    {record + `{"id":"b","index":1,"suc` + "\n", 2},
 		"an index of another kind":    {`{"id":"a","index":"first","success":true}` + "\n", 1},
+		"the same without newline":    {`{"id":"a","index":"first","success":true}`, 1},
 		"JSON of another kind":        {"[1,2]", 1},
 		"null":                        {"null\n", 1},
 	} {
@@ -209,7 +210,8 @@ func TestAHugeRecordIsContinued(t *testing.T) {
 	f := open(t, path, sink.JSONLOptions{})
 	require.Equal(t, 2, f.Earlier().TotalRequests)
 	require.NoError(t, f.Write(t.Context(), []*batch.Result{huge}))
-	require.Len(t, readLines(t, path), 3)
+	require.NoError(t, f.Close(t.Context()))
+	require.Equal(t, 3, open(t, path, sink.JSONLOptions{}).Earlier().TotalRequests)
 }
 
 func TestOutputsThatAreNoRegularFiles(t *testing.T) {

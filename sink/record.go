@@ -118,12 +118,14 @@ func (r *recordReader) readLine() ([]byte, error) {
 // isTorn tells whether a last line, which is no record, is the beginning of one as [batch.Result.AppendJSON] writes them.
 // Anything else is somebody's data. A file system that lost power may have left zeros instead of what was written last.
 func isTorn(line []byte) bool {
-	rest := strings.TrimRight(string(line), "\x00")
-	if rest, ok := cutTorn(rest, `{"id":"`); ok {
-		rest, ok = cutTorn(skipText(rest), `","index":`)
-		return ok && (rest == "" || !json.Valid(line))
+	if json.Valid(line) {
+		return false
 	}
-	return false
+	rest, ok := cutTorn(strings.TrimRight(string(line), "\x00"), `{"id":"`)
+	if ok {
+		_, ok = cutTorn(skipText(rest), `","index":`)
+	}
+	return ok
 }
 
 // cutTorn cuts the prefix from s. Where s ends within the prefix, nothing is left.

@@ -118,7 +118,7 @@ func TestMaxLineBytesHasADefaultAndCanBeSwitchedOff(t *testing.T) {
 }
 
 func TestALineWithoutAnEndIsSkippedInLittleMemory(t *testing.T) {
-	src := source.JSONL(io.MultiReader(io.LimitReader(endless('a'), 256<<20), strings.NewReader("\n{}\n")))
+	src := source.JSONL(io.MultiReader(io.LimitReader(endless('a'), 64<<20), strings.NewReader("\n{}\n")))
 	src.MaxLineBytes = 1 << 20
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -1,0 +1,133 @@
+package sink_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/gluepipe/gluepipe/sink"
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// What the engine does with a sink, the examples do by hand.
+
+func ExampleJSONL() {
+	s := sink.JSONL(os.Stdout)
+	if err := s.Write(context.Background(), []*batch.Result{{ID: "sum", Success: true, Response: "4", Attempts: 1}}); err != nil {
+		log.Fatal(err)
+	}
+	// Output: {"id":"sum","index":0,"success":true,"response":"4","tool_calls_made":0,"elapsed_time":0,"attempts":1}
+}
+
+func ExampleOpenJSONL() {
+	ctx, path := context.Background(), temporary("results.jsonl")
+	defer remove(path)
+	for _, id := range []string{"first", "second"} { // two runs
+		f, err := sink.OpenJSONL(path, sink.JSONLOptions{})
+		if err != nil {
+			log.Fatal(err)
+		}
+		done, err := f.Done("first", "v1:1")
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%d earlier, first done: %t\n", f.Earlier().TotalRequests, done)
+		if err := f.Write(ctx, []*batch.Result{{ID: id, Success: true, Fingerprint: "v1:1"}}); err != nil {
+			log.Fatal(err)
+		}
+		if err := f.Close(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// 0 earlier, first done: false
+	// 1 earlier, first done: true
+}
+
+func ExampleResponse() {
+	ctx, path := context.Background(), temporary("response.json")
+	defer remove(path)
+	s, err := sink.Response(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s.Totals.WallTime = 1_500_000_000
+	if err := s.Write(ctx, []*batch.Result{{ID: "b", Index: 1, Success: true}, {ID: "a", Success: true}}); err != nil {
+		log.Fatal(err)
+	}
+	if err := s.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	show(path)
+	// Output:
+	// {"total_requests":2,"successful_requests":2,"failed_requests":0,"total_elapsed_time":0,"wall_time":1.5,"results":[
+	// {"id":"a","index":0,"success":true,"response":"","tool_calls_made":0,"elapsed_time":0,"attempts":0},
+	// {"id":"b","index":1,"success":true,"response":"","tool_calls_made":0,"elapsed_time":0,"attempts":0}
+	// ]}
+}
+
+func ExampleWriteResponse() {
+	path := temporary("response.json")
+	defer remove(path)
+	records := filepath.Join(filepath.Dir(path), "results.jsonl")
+	if err := os.WriteFile(records, []byte(`{"id":"a","index":0,"success":true,"response":"4"}`), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	if err := sink.WriteResponse(path, records, sink.ResponseTotals{TotalRequests: 2}); err != nil {
+		log.Fatal(err)
+	}
+	show(path)
+	// Output:
+	// {"total_requests":2,"successful_requests":1,"failed_requests":0,"total_elapsed_time":0,"wall_time":0,"results":[
+	// {"id":"a","index":0,"success":true,"response":"4"}
+	// ]}
+}
+
+func ExampleChan() {
+	results := make(chan *batch.Result, 1)
+	if err := sink.Chan(results).Write(context.Background(), []*batch.Result{{ID: "a"}}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println((<-results).ID)
+	// Output: a
+}
+
+func ExampleMulti() {
+	first, second := make(chan *batch.Result, 1), make(chan *batch.Result, 1)
+	s := sink.Multi(sink.Chan(first), sink.Chan(second))
+	if err := s.Write(context.Background(), []*batch.Result{{ID: "a"}}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println((<-first).ID, (<-second).ID)
+	// Output: a a
+}
+
+func ExampleSplit() {
+	good, bad := make(chan *batch.Result, 1), make(chan *batch.Result, 1)
+	s := sink.Split(sink.Chan(good), sink.Chan(bad))
+	if err := s.Write(context.Background(), []*batch.Result{{ID: "a", Success: true}, {ID: "b"}}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("good:", (<-good).ID, "bad:", (<-bad).ID)
+	// Output: good: a bad: b
+}
+
+func temporary(name string) string {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return filepath.Join(dir, name)
+}
+
+func remove(path string) { _ = os.RemoveAll(filepath.Dir(path)) }
+
+func show(path string) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(string(data))
+}
