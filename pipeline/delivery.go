@@ -74,7 +74,9 @@ func (d *delivery) accept(item *batch.Item) {
 		d.ready = append(d.ready, item)
 		return
 	}
+	before := len(d.ahead)
 	d.ahead[item.Index] = item
+	defer func() { d.engine.stall.add(len(d.ahead) - before) }()
 	for next, ok := d.ahead[d.due]; ok; next, ok = d.ahead[d.due] {
 		delete(d.ahead, d.due)
 		d.due++

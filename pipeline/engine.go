@@ -24,6 +24,7 @@ type Engine struct {
 
 	drainOnce sync.Once
 	drain     *drain // set by the processor, which drains all its engines at once
+	stall     *stall // set by the processor, which watches the caller's stages; else nil
 }
 
 // Run moves items from source through stages to sink until the source ends, and closes both. It returns when every goroutine

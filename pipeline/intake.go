@@ -50,50 +50,43 @@ type reader struct {
 
 func (r *reader) read() {
 	defer close(r.done)
+	if err := guard("reading the source", r.readAll); err != nil && !isEnd(r.intake, err) {
+		r.broke(err)
+	}
+}
+
+// readAll returns the error that ended the source; nil where the intake ended first.
+func (r *reader) readAll() error {
 	for {
 		select {
 		case r.credits <- struct{}{}:
 		case <-r.intake.Done():
-			return
+			return nil
 		}
 		if r.intake.Err() != nil {
-			return
+			return nil
 		}
 		<-r.turn
-		item, err := r.next()
+		item, err := r.source.Next(r.intake)
 		select {
 		case r.turn <- struct{}{}:
 		case <-r.abandoned:
 			acknowledge(item, false)
-			return
+			return nil
 		}
-		if err == nil && !r.ledger.admit(item) {
-			err = fmt.Errorf("the source yielded %s again while it was in work", name(item))
-		}
-		if err != nil {
-			if !isEnd(r.intake, err) {
-				r.broke(err)
-			}
-			return
+		switch {
+		case err != nil:
+			return err
+		case item == nil:
+			return errors.New("the source yielded neither an item nor an error")
+		case !r.ledger.admit(item):
+			return fmt.Errorf("the source yielded %s again while it was in work", name(item))
 		}
 		if item.Result != nil {
 			item.Settle(item.Result) // the source could not know the index
 		}
 		r.in <- item
 	}
-}
-
-func (r *reader) next() (*batch.Item, error) {
-	var item *batch.Item
-	err := guard("reading the source", func() error {
-		var err error
-		item, err = r.source.Next(r.intake)
-		return err
-	})
-	if err == nil && item == nil {
-		err = errors.New("the source yielded neither an item nor an error")
-	}
-	return item, err
 }
 
 // isEnd tells a source that came to its end, or noticed that the intake did, from one that broke.

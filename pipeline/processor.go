@@ -65,6 +65,8 @@ func (p *BatchProcessor) Run(ctx context.Context, src batch.Source, sink batch.S
 	}
 	engine := p.engine()
 	engine.Ordered = p.config.Ordered
+	engine.stall = newStall(p.config.MaxPending)
+	defer engine.stall.close()
 	report := newReporter(p.config, src, p.models.permits.InFlight)
 	defer report.close()
 	engine.OnDelivery = report.delivered
@@ -73,11 +75,11 @@ func (p *BatchProcessor) Run(ctx context.Context, src batch.Source, sink batch.S
 	}
 	chain := p.before(sink)
 	for i, stage := range p.config.BeforeExecute {
-		chain = append(chain, watched(fmt.Sprintf("BeforeExecute[%d]", i), stage))
+		chain = append(chain, watched(fmt.Sprintf("BeforeExecute[%d]", i), engine.stall, stage))
 	}
 	chain = append(chain, stages.Execute(p.executor), stages.Retry(p.executor, p.config.Retry))
 	for i, stage := range p.config.AfterExecute {
-		chain = append(chain, watched(fmt.Sprintf("AfterExecute[%d]", i), stage))
+		chain = append(chain, watched(fmt.Sprintf("AfterExecute[%d]", i), engine.stall, stage))
 	}
 	chain = append(chain, stages.Collect(p.config.ErrorStrategy, cancel))
 	summary, err := engine.Run(ctx, src, sink, chain...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/sourcegraph/conc/panics"
@@ -11,20 +12,22 @@ import (
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-// watched wraps a stage of the caller's, so that one which swallows items or sends them twice is found out at once and by
-// name, and a doubled item never reaches the model twice.
-func watched(name string, stage batch.Stage) batch.Stage {
+// watched wraps a stage of the caller's, so that one which swallows items or sends them twice is found out and named, and a
+// doubled item never reaches the model twice. stall is the run's.
+func watched(name string, stall *stall, stage batch.Stage) batch.Stage {
 	return func(ctx context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
 		w := &watcher{
-			name: name, in: in, out: out, inner: make(chan *batch.Item), passed: make(chan *batch.Item),
+			name: name, stall: stall, in: in, out: out, inner: make(chan *batch.Item), passed: make(chan *batch.Item),
 			stop: make(chan struct{}), held: make(map[*batch.Item]struct{}),
 		}
+		stall.watch(w)
 		return w.run(ctx, stage)
 	}
 }
 
 type watcher struct {
 	name   string
+	stall  *stall
 	in     <-chan *batch.Item
 	out    chan<- *batch.Item
 	inner  chan *batch.Item // to the stage
@@ -60,7 +63,8 @@ func (w *watcher) run(ctx context.Context, stage batch.Stage) error {
 	}
 	close(w.passed)
 	wg.Wait()
-	for item := range w.held {
+	for item := range maps.Clone(w.held) {
+		w.release(item)
 		w.broke(fmt.Errorf("it received %s and never sent it on", name(item)))
 		w.cutShort(item, "never sent it on")
 		w.out <- item
@@ -79,9 +83,7 @@ func (w *watcher) feed() {
 			if !ok {
 				return
 			}
-			w.mu.Lock()
-			w.held[item] = struct{}{}
-			w.mu.Unlock()
+			w.hold(item)
 			w.inner <- item
 		}
 	}
@@ -98,12 +100,34 @@ func (w *watcher) check() {
 	}
 }
 
+func (w *watcher) hold(item *batch.Item) {
+	w.mu.Lock()
+	w.held[item] = struct{}{}
+	w.mu.Unlock()
+	w.stall.add(1)
+}
+
+// release returns false if the stage doesn't hold the item.
 func (w *watcher) release(item *batch.Item) bool {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	_, there := w.held[item]
 	delete(w.held, item)
+	w.mu.Unlock()
+	if there {
+		w.stall.add(-1)
+	}
 	return there
+}
+
+// stalled breaks the stage if it is what the run waits for.
+func (w *watcher) stalled() {
+	w.mu.Lock()
+	held := len(w.held)
+	w.mu.Unlock()
+	if held > 0 {
+		w.broke(fmt.Errorf("the run stands still for %v: it holds %d of the %d requests that may be in work, "+
+			"has swallowed them or waits for more", stallPatience, held, w.stall.limit))
+	}
 }
 
 func (w *watcher) broke(err error) {
