@@ -286,18 +286,11 @@ func TestTheSinksContextOutlivesACancelledRunByTheGracePeriod(t *testing.T) {
 func TestOrderedDeliveryWaitsForASlowHeadWithinItsCredits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pending = 16
-		var taken, most int
-		rs := requests(200)
-		src := funcSource(func(context.Context) (*batch.Item, error) {
-			if taken == len(rs) {
-				return nil, io.EOF
-			}
-			taken++
-			return &batch.Item{Request: &rs[taken-1]}, nil
-		})
+		most := 0
+		src := &counted{n: 200}
 		var got []string
 		sink := funcSink(func(_ context.Context, results []*batch.Result) error {
-			most = max(most, taken-len(got))
+			most = max(most, src.yielded()-len(got))
 			got = append(got, ids(results)...)
 			return nil
 		})
@@ -311,7 +304,7 @@ func TestOrderedDeliveryWaitsForASlowHeadWithinItsCredits(t *testing.T) {
 		require.NoError(t, err)
 		require.LessOrEqual(t, most, pending)
 		for i, id := range got {
-			require.Equal(t, fmt.Sprintf("r%d", i), id)
+			require.Equal(t, fmt.Sprint(i+1), id)
 		}
 		require.Len(t, got, 200)
 	})

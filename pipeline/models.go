@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,10 +110,14 @@ func (m *models) connect(name, model string) (llm.Completer, error) {
 		return nil, err
 	}
 	baseURL, envKey := provider.FromEnv(os.Getenv)
+	ownURL := "" // at its own address, a provider's client insists on a key
+	if baseURL != provider.BaseURL {
+		ownURL = baseURL
+	}
 	apiKeys := []string{envKey}
 	if name == m.provider {
 		if m.config.BaseURL != "" {
-			baseURL = m.config.BaseURL
+			ownURL = m.config.BaseURL
 		}
 		switch {
 		case len(m.config.APIKeys) > 0:
@@ -121,18 +126,18 @@ func (m *models) connect(name, model string) (llm.Completer, error) {
 			apiKeys = []string{m.config.APIKey}
 		}
 	}
-	if name == "mock" && baseURL == "" {
-		if baseURL, err = m.startMock(model); err != nil {
+	if name == "mock" && ownURL == "" {
+		if ownURL, err = m.startMock(model); err != nil {
 			return nil, err
 		}
 	}
 	if name == m.provider {
-		m.baseURL = baseURL
+		m.baseURL = cmp.Or(ownURL, baseURL)
 	}
 	keys := make([]llm.Key, len(apiKeys))
 	for i, apiKey := range apiKeys {
 		c, err := llm.NewClient(llm.ClientConfig{
-			Provider: provider, BaseURL: baseURL, APIKey: apiKey, HTTPClient: m.config.HTTPClient, MaxConns: m.config.MaxConcurrent,
+			Provider: provider, BaseURL: ownURL, APIKey: apiKey, HTTPClient: m.config.HTTPClient, MaxConns: m.config.MaxConcurrent,
 		})
 		if err != nil {
 			return nil, err

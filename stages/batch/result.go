@@ -3,7 +3,6 @@ package batch
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -69,8 +68,8 @@ type RawAnswer struct {
 
 // SetError makes the result a failure with err, whose [ErrorKind] becomes its error_type; without one it is [ErrServer].
 func (r *Result) SetError(err error) {
-	var request *RequestError
-	if errors.As(err, &request) {
+	// Only one that stands outermost: deeper in the chain it is another request's, the cause of a cancellation.
+	if request, ok := err.(*RequestError); ok { //nolint:errorlint // see above
 		err = request.Err
 	}
 	kind := KindOf(err)
