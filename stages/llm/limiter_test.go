@@ -77,7 +77,7 @@ func TestPausesWithoutRetryAfterDoubleWithEachIncidentUntilACallSucceeds(t *test
 			return nil, mwLimited(0)
 		}}
 		c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{}))
-		mwRun(t.Context(), c, 4, 15)
+		mwRun(t.Context(), c, 4, 16)
 		starts := server.starts()
 		require.Equal(t, starts[0], starts[3])
 		for i, base := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60} {
@@ -86,7 +86,7 @@ func TestPausesWithoutRetryAfterDoubleWithEachIncidentUntilACallSucceeds(t *test
 			require.LessOrEqual(t, pause, 2*base*time.Second)
 		}
 		require.Equal(t, time.Millisecond, starts[13].Sub(starts[12]), "nothing holds back after a success")
-		require.LessOrEqual(t, starts[14].Sub(starts[13]), 2*time.Second+time.Millisecond)
+		require.LessOrEqual(t, starts[15].Sub(starts[14]), 2*time.Second+time.Millisecond, "the doubling began anew")
 	})
 }
 
@@ -128,18 +128,92 @@ func TestA429OfACallBegunBeforeThePauseOnlyLengthensIt(t *testing.T) {
 	}
 }
 
+// mwPerSecond counts the calls that the server got in each second that it got any.
+func mwPerSecond(began time.Time, server *mwServer) map[int]int {
+	calls := map[int]int{}
+	for _, at := range server.starts() {
+		calls[int(at.Sub(began)/time.Second)]++
+	}
+	return calls
+}
+
 func TestThePaceGrowsBackByDoublingAfterAPause(t *testing.T) {
+	completers := map[string]func(llm.Completer) llm.Completer{
+		"of a rate limit": func(c llm.Completer) llm.Completer { return llm.RateLimit(c, llm.NewLimiter(llm.Limits{})) },
+		"of a key pool":   func(c llm.Completer) llm.Completer { return mwPool(llm.Limits{}, nil, c) },
+	}
+	for name, limited := range completers {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := &mwServer{latency: time.Second, answer: mwLimitsFirst(16, 10*time.Second)}
+				began := time.Now()
+				mwRun(t.Context(), limited(server), 16, 16+68)
+				require.Equal(t, map[int]int{0: 16, 11: 1, 12: 2, 13: 4, 14: 8, 15: 16, 16: 16, 17: 16, 18: 5},
+					mwPerSecond(began, server))
+			})
+		})
+	}
+}
+
+func TestABurstAfterAQuietRecoveryIsHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &mwServer{latency: time.Second, answer: mwLimitsFirst(16, 10*time.Second)}
+		server := &mwServer{latency: time.Second, answer: mwLimitsFirst(8, 10*time.Second)}
 		c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{}))
 		began := time.Now()
-		mwRun(t.Context(), c, 16, 16+100)
-		inRound := map[time.Duration]int{}
-		for _, at := range server.starts() {
-			inRound[at.Sub(began)/time.Second]++
-		}
-		require.Equal(t, map[time.Duration]int{0: 16, 11: 1, 12: 2, 13: 4, 14: 8, 15: 16, 16: 16, 17: 16, 18: 16, 19: 16, 20: 5},
-			inRound)
+		mwRun(t.Context(), c, 8, 8)
+		mwRun(t.Context(), c, 1, 2)
+		mwRun(t.Context(), c, 8, 8)
+		require.Equal(t, map[int]int{0: 8, 11: 1, 12: 1, 13: 3, 14: 5}, mwPerSecond(began, server))
+	})
+}
+
+func TestOnlyCallsBegunAfterThePauseSpeedTheRecoveryUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var probes []time.Duration
+		c := llm.RateLimit(llm.CompleterFunc(func(_ context.Context, call *llm.Call) (*llm.Answer, error) {
+			switch call.Model {
+			case "limited":
+				return nil, mwLimited(10 * time.Second)
+			case "before the pause":
+				time.Sleep(12 * time.Second)
+			default:
+				probes = append(probes, time.Since(began))
+				time.Sleep(5 * time.Second)
+			}
+			return &llm.Answer{}, nil
+		}), llm.NewLimiter(llm.Limits{}))
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = c.Complete(t.Context(), &llm.Call{Model: "before the pause"}) })
+		synctest.Wait()
+		_, _ = c.Complete(t.Context(), &llm.Call{Model: "limited"})
+		mwRun(t.Context(), c, 2, 2)
+		wg.Wait()
+		require.Equal(t, []time.Duration{10 * time.Second, 15 * time.Second}, probes)
+	})
+}
+
+func TestALengthenedPauseIsFollowedByOneCallOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		server := &mwServer{latency: 3 * time.Second}
+		c := llm.RateLimit(llm.CompleterFunc(func(ctx context.Context, call *llm.Call) (*llm.Answer, error) {
+			switch call.Model {
+			case "limited":
+				return nil, mwLimited(time.Second)
+			case "limited late":
+				time.Sleep(11 * time.Second)
+				return nil, mwLimited(20 * time.Second)
+			}
+			return server.Complete(ctx, call)
+		}), llm.NewLimiter(llm.Limits{}))
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = c.Complete(t.Context(), &llm.Call{Model: "limited late"}) })
+		synctest.Wait()
+		_, _ = c.Complete(t.Context(), &llm.Call{Model: "limited"})
+		mwRun(t.Context(), c, 4, 14)
+		wg.Wait()
+		require.Equal(t, map[int]int{1: 1, 4: 2, 7: 4, 10: 4, 31: 1, 34: 2}, mwPerSecond(began, server))
 	})
 }
 
@@ -169,11 +243,7 @@ func TestThePaceGrowsBackWhileCallsTakeLong(t *testing.T) {
 		began := time.Now()
 		chain := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), time.Minute)
 		require.NoError(t, errors.Join(mwRun(t.Context(), chain, 8, 8)...))
-		inRound := map[time.Duration]int{}
-		for _, at := range server.starts() {
-			inRound[at.Sub(began)/time.Second]++
-		}
-		require.Equal(t, map[time.Duration]int{0: 8, 11: 1, 21: 1, 31: 2, 41: 4}, inRound)
+		require.Equal(t, map[int]int{0: 8, 11: 1, 21: 1, 31: 2, 41: 4}, mwPerSecond(began, server))
 	})
 }
 

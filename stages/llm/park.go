@@ -45,9 +45,7 @@ func (p *park) Complete(ctx context.Context, call *Call) (*Answer, error) {
 		if _, limited := rateLimited(err); !limited || !parked.held.Swap(false) {
 			return answer, err
 		}
-		if limit = err; parked.left() <= 0 {
-			return nil, parked.giveUp(limit)
-		}
+		limit = err
 	}
 }
 
