@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -210,7 +211,7 @@ func (l *Limiter) grow() {
 func (l *Limiter) notifies(line *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lines = append(l.lines[:len(l.lines):len(l.lines)], line)
+	l.lines = append(slices.Clip(l.lines), line)
 }
 
 // tokensUsed returns what a call used: as reported, else as estimated where it succeeded.
