@@ -125,7 +125,7 @@ func removeFailed(path string) (Recovery, error) {
 		return records.err
 	})
 	switch {
-	case err == errNothingFailed:
+	case errors.Is(err, errNothingFailed):
 		return Recovery{}, nil
 	case err != nil:
 		return Recovery{}, fmt.Errorf("taking the failed records out of %s: %w", path, err)

@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -229,100 +225,3 @@ func TestSplitKnowsWhatEitherHalfHasDone(t *testing.T) {
 	require.False(t, done)
 	require.Zero(t, forgetful.Earlier())
 }
-
-func success(id string, index int64) *batch.Result {
-	return &batch.Result{
-		ID: id, Index: index, Success: true, Response: "Answer to " + id, Attempts: 1, Fingerprint: "v1:" + id,
-		ElapsedTime: 500 * time.Millisecond, TokensUsed: &batch.TokenUsage{Prompt: 1, Completion: 2, Total: 3},
-	}
-}
-
-func failure(id string, index int64) *batch.Result {
-	r := &batch.Result{ID: id, Index: index, Attempts: 1, Fingerprint: "v1:" + id}
-	r.SetError(batch.ErrServer.Errorf("status 500"))
-	return r
-}
-
-func open(t testing.TB, path string, options sink.JSONLOptions) *sink.JSONLFile {
-	t.Helper()
-	f, err := sink.OpenJSONL(path, options)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = f.Close(context.Background()) })
-	return f
-}
-
-func readLines(t testing.TB, path string) []*batch.Result {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	require.NoError(t, err)
-	return parseLines(t, data)
-}
-
-// parseLines requires that data is whole lines of results.
-func parseLines(t testing.TB, data []byte) []*batch.Result {
-	t.Helper()
-	if len(data) == 0 {
-		return nil
-	}
-	require.Equal(t, byte('\n'), data[len(data)-1])
-	var results []*batch.Result
-	for line := range bytes.Lines(data) {
-		r := &batch.Result{}
-		require.NoError(t, json.Unmarshal(line, r), "%s", line)
-		results = append(results, r)
-	}
-	return results
-}
-
-func ids(results []*batch.Result) []string {
-	var all []string
-	for _, r := range results {
-		all = append(all, r.ID)
-	}
-	return all
-}
-
-// recorder keeps what it is given, and fails all the same if it is told to.
-type recorder struct {
-	results []*batch.Result
-	writes  int
-	closed  bool
-	err     error
-}
-
-func (r *recorder) Write(_ context.Context, results []*batch.Result) error {
-	r.writes++
-	r.results = append(r.results, results...)
-	return r.err
-}
-
-func (r *recorder) Close(context.Context) error {
-	r.closed = true
-	return r.err
-}
-
-// fullDisk takes so many bytes and no more.
-type fullDisk struct {
-	bytes.Buffer
-	room int
-}
-
-func (d *fullDisk) Write(p []byte) (int, error) {
-	n := min(len(p), d.room)
-	d.Buffer.Write(p[:n])
-	if d.room -= n; n < len(p) {
-		return n, fmt.Errorf("disk full: %w", syscall.ENOSPC)
-	}
-	return n, nil
-}
-
-type writes []string
-
-func (w *writes) Write(p []byte) (int, error) {
-	*w = append(*w, strings.Clone(string(p)))
-	return len(p), nil
-}
-
-type shortWriter struct{}
-
-func (shortWriter) Write(p []byte) (int, error) { return len(p) - 1, nil }

@@ -65,7 +65,7 @@ func (j *JSONLReader) Next(ctx context.Context) (*batch.Item, error) {
 		}
 		line, err := j.lines.next(j.limit())
 		switch {
-		case err == errLongLine:
+		case errors.Is(err, errLongLine):
 			return j.failed(line, 0, fmt.Errorf("longer than the allowed %d bytes", j.limit())), nil
 		case err != nil:
 			j.err = j.readError(err)
@@ -109,8 +109,7 @@ func (j *JSONLReader) item(line []byte) *batch.Item {
 	}
 	request := &batch.Request{}
 	if err := request.UnmarshalJSON(line); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			return j.failed(line, column(line, syntax.Offset-syntaxOffset), err)
 		}
 		return j.failed(line, 0, err)
@@ -141,8 +140,7 @@ func (j *JSONLReader) lineID() string { return "line-" + strconv.Itoa(j.lines.nu
 
 // syntaxOffset is the offset that encoding/json gives a first byte that is wrong: 1, or 0 with GOEXPERIMENT=jsonv2.
 var syntaxOffset = func() int64 {
-	var syntax *json.SyntaxError
-	errors.As(json.Unmarshal([]byte("?"), new(any)), &syntax)
+	syntax, _ := errors.AsType[*json.SyntaxError](json.Unmarshal([]byte("?"), new(any)))
 	return syntax.Offset
 }()
 

@@ -147,7 +147,7 @@ func TestErrorsOfAFileNameItOnce(t *testing.T) {
 	dir := t.TempDir()
 	src, err := source.OpenJSONL(dir)
 	require.NoError(t, err)
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	_, err = src.Next(t.Context())
 	require.ErrorContains(t, err, "reading "+dir+": line 1: ")
 	require.Equal(t, 1, strings.Count(err.Error(), dir))
@@ -156,7 +156,7 @@ func TestErrorsOfAFileNameItOnce(t *testing.T) {
 func TestCloseFreesANextThatWaitsForAPipe(t *testing.T) {
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
-	defer write.Close()
+	defer func() { _ = write.Close() }()
 	src, err := source.OpenJSONL(fmt.Sprintf("/dev/fd/%d", read.Fd()))
 	if err != nil {
 		t.Skip("no /dev/fd here")
