@@ -64,14 +64,15 @@ func (i *Item) ID() string {
 // Fail settles the item as failed with err, whose kind becomes the result's error_type. What the result already tells
 // (attempts, tokens, tools run) is kept.
 func (i *Item) Fail(err error) {
-	r := i.result()
-	r.Success = false
-	r.SetError(err)
+	if i.Result == nil {
+		i.Settle(&Result{})
+	}
+	i.Result.SetError(err)
 	i.Retryable, i.RetryAfter = false, 0
 }
 
-// Settle settles the item with r, and fills in what r leaves out of id, index, metadata, fingerprint and request. It is for stages that
-// know an answer without asking a model.
+// Settle settles the item with r, which becomes the item's own: its index and request become the item's, and so do id,
+// metadata and fingerprint where r leaves them out. It is for stages that know an answer without asking a model.
 func (i *Item) Settle(r *Result) {
 	if r.ID == "" {
 		r.ID = i.ID()
@@ -83,16 +84,10 @@ func (i *Item) Settle(r *Result) {
 		r.Fingerprint = i.Fingerprint
 	}
 	r.Index, r.Request = i.Index, i.Request
-	if err, ok := r.Err.(*RequestError); ok { //nolint:errorlint // SetError puts it there unwrapped
-		err.ID, err.Index = r.ID, r.Index
+	if failure, ok := r.Err.(*RequestError); ok { //nolint:errorlint // SetError puts it there unwrapped
+		// A new one: many items may be settled with copies of one result.
+		r.Err = &RequestError{ID: r.ID, Index: r.Index, Attempts: failure.Attempts, Err: failure.Err}
 	}
 	i.Result = r
 	i.Retryable, i.RetryAfter = false, 0
-}
-
-func (i *Item) result() *Result {
-	if i.Result == nil {
-		i.Settle(&Result{})
-	}
-	return i.Result
 }

@@ -61,20 +61,29 @@ func (m *Message) Text() string {
 	return text
 }
 
-// AppendJSON appends the message's JSON object. It fails only where Content or Extra is not JSON.
+// AppendJSON appends the message's JSON object. It fails only where Content or Extra is not JSON; dst then comes back as
+// it was.
 func (m *Message) AppendJSON(dst []byte) ([]byte, error) {
+	out, err := m.appendJSON(dst)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+func (m *Message) appendJSON(dst []byte) ([]byte, error) {
 	var err error
 	dst = jsonappend.String(append(dst, `{"role":`...), m.Role)
 	if m.Content != nil {
 		if dst, err = jsonappend.Raw(jsonappend.Key(dst, "content"), m.Content); err != nil {
-			return dst, fmt.Errorf("content: %w", err)
+			return dst, fmt.Errorf("field %q: %w", "content", err)
 		}
 	}
 	if m.Name != "" {
 		dst = jsonappend.String(jsonappend.Key(dst, "name"), m.Name)
 	}
 	if m.ToolCalls != nil {
-		dst, err = appendToolCalls(jsonappend.Key(dst, "tool_calls"), m.ToolCalls)
+		dst, err = appendList(dst, "tool_calls", "tool call", m.ToolCalls, (*ToolCall).appendJSON)
 		if err != nil {
 			return dst, err
 		}
@@ -99,76 +108,10 @@ func (m *Message) UnmarshalJSON(data []byte) error {
 	}
 	*m = Message{}
 	o.text("role", &m.Role)
-	o.raw("content", &m.Content)
+	o.rawOrNull("content", &m.Content)
 	o.text("name", &m.Name)
-	o.value("tool_calls", &m.ToolCalls, "a list of tool calls")
+	m.ToolCalls = readList(o, "tool_calls", "tool call", (*ToolCall).UnmarshalJSON)
 	o.text("tool_call_id", &m.ToolCallID)
 	m.Extra = o.rest()
-	return o.err
-}
-
-// ToolCall is a model's wish to have a tool called. Fields it doesn't know are kept.
-type ToolCall struct {
-	ID        string
-	Type      string // "function"
-	Name      string
-	Arguments string // as the model wrote them: usually, but not surely, a JSON object
-	Extra     map[string]json.RawMessage
-}
-
-// MarshalJSON writes the call as it stands in a chat message.
-func (c ToolCall) MarshalJSON() ([]byte, error) { return c.appendJSON(nil) }
-
-func (c *ToolCall) appendJSON(dst []byte) ([]byte, error) {
-	callType := c.Type
-	if callType == "" {
-		callType = "function"
-	}
-	dst = jsonappend.String(append(dst, `{"id":`...), c.ID)
-	dst = jsonappend.String(jsonappend.Key(dst, "type"), callType)
-	dst = append(jsonappend.Key(dst, "function"), '{')
-	dst = jsonappend.String(jsonappend.Key(dst, "name"), c.Name)
-	dst = append(jsonappend.String(jsonappend.Key(dst, "arguments"), c.Arguments), '}')
-	dst, err := jsonappend.Members(dst, c.Extra)
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, '}'), nil
-}
-
-func appendToolCalls(dst []byte, calls []ToolCall) ([]byte, error) {
-	dst = append(dst, '[')
-	var err error
-	for i := range calls {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = calls[i].appendJSON(dst); err != nil {
-			return dst, fmt.Errorf("tool call %d: %w", i, err)
-		}
-	}
-	return append(dst, ']'), nil
-}
-
-// UnmarshalJSON reads a call as it stands in a chat message. Arguments that are null are ""; arguments that some servers
-// send as an object instead of a string are kept as that object's JSON.
-func (c *ToolCall) UnmarshalJSON(data []byte) error {
-	o, err := readObject(data)
-	if err != nil {
-		return err
-	}
-	*c = ToolCall{}
-	var function struct {
-		Name      string          `json:"name"`
-		Arguments json.RawMessage `json:"arguments"`
-	}
-	o.text("id", &c.ID)
-	o.text("type", &c.Type)
-	o.value("function", &function, "an object with a name and arguments")
-	c.Name = function.Name
-	if json.Unmarshal(function.Arguments, &c.Arguments) != nil {
-		c.Arguments = string(function.Arguments)
-	}
-	c.Extra = o.rest()
 	return o.err
 }

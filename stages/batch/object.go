@@ -52,20 +52,26 @@ func (o *object) value(name string, v any, want string) {
 	if !ok {
 		return
 	}
-	if err := json.Unmarshal(raw, v); err != nil && o.err == nil {
-		var typeErr *json.UnmarshalTypeError
-		if errors.As(err, &typeErr) && typeErr.Field == "" {
-			o.fail(name, want, raw)
-			return
-		}
-		o.err = fmt.Errorf("field %q: want %s: %w", name, want, err)
+	if json.Unmarshal(raw, v) != nil {
+		o.fail(name, want, raw)
 	}
 }
 
 func (o *object) text(name string, s *string) { o.value(name, s, "a text") }
 
-// raw takes a member as it stands, null included.
+func (o *object) truth(name string, b *bool) { o.value(name, b, "true or false") }
+
+func (o *object) whole(name string, n *int) { o.value(name, n, "a whole number") }
+
+// raw takes a member as it stands.
 func (o *object) raw(name string, to *json.RawMessage) {
+	if raw, ok := o.take(name); ok {
+		*to = raw
+	}
+}
+
+// rawOrNull takes a member as it stands, null included.
+func (o *object) rawOrNull(name string, to *json.RawMessage) {
 	if raw, ok := o.members[name]; ok {
 		*to = raw
 		delete(o.members, name)
@@ -109,11 +115,12 @@ func (o *object) seconds(name string, d *time.Duration) {
 		return
 	}
 	// Beyond 292 years a Duration overflows.
-	if s = s * float64(time.Second); math.Abs(s) >= math.MaxInt64 {
+	s = math.Round(s * float64(time.Second))
+	if math.Abs(s) >= math.MaxInt64 {
 		o.fail(name, "a number of seconds", raw)
 		return
 	}
-	*d = time.Duration(math.Round(s))
+	*d = time.Duration(s)
 }
 
 // rest returns the members that nothing took.

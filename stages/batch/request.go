@@ -2,6 +2,7 @@ package batch
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -42,14 +43,12 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 	o.text("id", &r.ID)
 	o.text("user_message", &r.UserMessage)
 	o.text("system_prompt", &r.SystemPrompt)
-	o.value("messages", &r.Messages, "a list of messages")
+	r.Messages = readList(o, "messages", "message", (*Message).UnmarshalJSON)
 	o.text("model", &r.Model)
-	o.value("tools", &r.Tools, "a list of tools")
+	r.Tools = readList(o, "tools", "tool", (*Tool).UnmarshalJSON)
 	o.value("execute_tools", &r.ExecuteTools, "true or false")
-	o.value("max_tool_iterations", &r.MaxToolIterations, "a whole number")
-	if raw, ok := o.take("response_format"); ok {
-		r.ResponseFormat = raw
-	}
+	o.whole("max_tool_iterations", &r.MaxToolIterations)
+	o.raw("response_format", &r.ResponseFormat)
 	o.seconds("timeout", &r.Timeout)
 	o.rawMembers("params", &r.Params)
 	o.numbers("metadata", &r.Metadata)
@@ -69,16 +68,22 @@ func (r *Request) appendJSON(dst []byte) ([]byte, error) {
 	}
 	value := func(name string, present bool, v any) {
 		if present && err == nil {
-			dst, err = jsonappend.Value(jsonappend.Key(dst, name), v)
+			if dst, err = jsonappend.Value(jsonappend.Key(dst, name), v); err != nil {
+				err = fmt.Errorf("field %q: %w", name, err)
+			}
 		}
 	}
 	dst = append(dst, '{')
 	text("id", r.ID)
 	text("user_message", r.UserMessage)
 	text("system_prompt", r.SystemPrompt)
-	value("messages", r.Messages != nil, r.Messages)
+	if r.Messages != nil {
+		dst, err = appendList(dst, "messages", "message", r.Messages, (*Message).appendJSON)
+	}
 	text("model", r.Model)
-	value("tools", r.Tools != nil, r.Tools)
+	if r.Tools != nil && err == nil {
+		dst, err = appendList(dst, "tools", "tool", r.Tools, (*Tool).appendJSON)
+	}
 	value("execute_tools", r.ExecuteTools != nil, r.ExecuteTools)
 	if r.MaxToolIterations != 0 {
 		dst = strconv.AppendInt(jsonappend.Key(dst, "max_tool_iterations"), int64(r.MaxToolIterations), 10)

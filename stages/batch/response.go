@@ -1,8 +1,7 @@
 package batch
 
 import (
-	"encoding/json"
-	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -115,11 +114,10 @@ func (s *Summary) AppendJSONMembers(dst []byte) []byte {
 	dst = jsonappend.Seconds(jsonappend.Key(dst, "total_elapsed_time"), s.TotalElapsedTime)
 	dst = jsonappend.Seconds(jsonappend.Key(dst, "wall_time"), s.WallTime)
 	if u := s.TotalTokensUsed; u != nil {
-		dst = jsonappend.Key(dst, "total_tokens_used")
-		dst = fmt.Appendf(dst, `{"prompt":%d,"completion":%d,"total":%d}`, u.Prompt, u.Completion, u.Total)
+		dst = u.appendJSON(jsonappend.Key(dst, "total_tokens_used"))
 	}
-	if s.TotalCostUSD != nil {
-		dst = strconv.AppendFloat(jsonappend.Key(dst, "total_cost_usd"), *s.TotalCostUSD, 'g', -1, 64)
+	if cost := s.TotalCostUSD; cost != nil && !math.IsNaN(*cost) && !math.IsInf(*cost, 0) { // JSON has no such numbers
+		dst = strconv.AppendFloat(jsonappend.Key(dst, "total_cost_usd"), *cost, 'g', -1, 64)
 	}
 	return dst
 }
@@ -131,28 +129,26 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes, and the summary of a [Response].
 func (s *Summary) UnmarshalJSON(data []byte) error {
-	var v struct {
-		TotalRequests      int               `json:"total_requests"`
-		SuccessfulRequests int               `json:"successful_requests"`
-		FailedRequests     int               `json:"failed_requests"`
-		UnfinishedRequests int               `json:"unfinished_requests"`
-		DroppedRequests    map[string]int    `json:"dropped_requests"`
-		FailedByType       map[ErrorKind]int `json:"failed_by_type"`
-		TotalElapsedTime   float64           `json:"total_elapsed_time"`
-		WallTime           float64           `json:"wall_time"`
-		TotalTokensUsed    *TokenUsage       `json:"total_tokens_used"`
-		TotalCostUSD       *float64          `json:"total_cost_usd"`
-	}
-	if err := json.Unmarshal(data, &v); err != nil {
+	o, err := readObject(data)
+	if err != nil {
 		return err
 	}
-	*s = Summary{
-		TotalRequests: v.TotalRequests, SuccessfulRequests: v.SuccessfulRequests, FailedRequests: v.FailedRequests,
-		UnfinishedRequests: v.UnfinishedRequests, DroppedRequests: v.DroppedRequests, FailedByType: v.FailedByType,
-		TotalElapsedTime: duration(v.TotalElapsedTime), WallTime: duration(v.WallTime),
-		TotalTokensUsed: v.TotalTokensUsed, TotalCostUSD: v.TotalCostUSD,
-	}
-	return nil
+	s.read(o)
+	return o.err
+}
+
+func (s *Summary) read(o *object) {
+	*s = Summary{}
+	o.whole("total_requests", &s.TotalRequests)
+	o.whole("successful_requests", &s.SuccessfulRequests)
+	o.whole("failed_requests", &s.FailedRequests)
+	o.whole("unfinished_requests", &s.UnfinishedRequests)
+	o.value("dropped_requests", &s.DroppedRequests, "an object of counts")
+	o.value("failed_by_type", &s.FailedByType, "an object of counts")
+	o.seconds("total_elapsed_time", &s.TotalElapsedTime)
+	o.seconds("wall_time", &s.WallTime)
+	o.value("total_tokens_used", &s.TotalTokensUsed, wantTokens)
+	o.value("total_cost_usd", &s.TotalCostUSD, "a number")
 }
 
 // Response is a whole run: its results in the order of their requests, and their summary.
@@ -163,27 +159,27 @@ type Response struct {
 
 // MarshalJSON writes the response as one object.
 func (r Response) MarshalJSON() ([]byte, error) {
-	dst := append(r.AppendJSONMembers([]byte{'{'}), `,"results":[`...)
-	var err error
-	for i, result := range r.Results {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = result.AppendJSON(dst); err != nil {
-			return nil, err
-		}
+	dst, err := appendList(r.AppendJSONMembers([]byte{'{'}), "results", "result", r.Results, appendResult)
+	if err != nil {
+		return nil, err
 	}
-	return append(dst, ']', '}'), nil
+	return append(dst, '}'), nil
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (r *Response) UnmarshalJSON(data []byte) error {
-	var results struct {
-		Results []*Result `json:"results"`
-	}
-	if err := json.Unmarshal(data, &results); err != nil {
+	o, err := readObject(data)
+	if err != nil {
 		return err
 	}
-	r.Results = results.Results
-	return r.Summary.UnmarshalJSON(data)
+	r.Results = readList(o, "results", "result", readResult)
+	r.Summary.read(o)
+	return o.err
+}
+
+func appendResult(r **Result, dst []byte) ([]byte, error) { return (*r).AppendJSON(dst) }
+
+func readResult(r **Result, data []byte) error {
+	*r = new(Result)
+	return (*r).UnmarshalJSON(data)
 }

@@ -1,14 +1,10 @@
 package batch
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
-	"math"
+	"maps"
 	"strconv"
 	"time"
-
-	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
 )
 
 // TokenUsage counts the tokens that calls of a model used.
@@ -26,6 +22,14 @@ func (u *TokenUsage) Add(o *TokenUsage) {
 	u.Prompt += o.Prompt
 	u.Completion += o.Completion
 	u.Total += o.Total
+}
+
+const wantTokens = "an object of token counts"
+
+func (u *TokenUsage) appendJSON(dst []byte) []byte {
+	dst = strconv.AppendInt(append(dst, `{"prompt":`...), u.Prompt, 10)
+	dst = strconv.AppendInt(append(dst, `,"completion":`...), u.Completion, 10)
+	return append(strconv.AppendInt(append(dst, `,"total":`...), u.Total, 10), '}')
 }
 
 // Result is what became of one request.
@@ -68,8 +72,11 @@ type RawAnswer struct {
 
 // SetError makes the result a failure with err, whose [ErrorKind] becomes its error_type; without one it is [ErrServer].
 func (r *Result) SetError(err error) {
-	// Only one that stands outermost: deeper in the chain it is another request's, the cause of a cancellation.
-	if request, ok := err.(*RequestError); ok { //nolint:errorlint // see above
+	if err == nil {
+		panic("gluepipe: SetError needs an error")
+	}
+	// Another request's error would name that request.
+	if request, ok := err.(*RequestError); ok && request.Err != nil { //nolint:errorlint // a wrapped one keeps its context
 		err = request.Err
 	}
 	kind := KindOf(err)
@@ -90,123 +97,7 @@ func (r *Result) Unfinished() bool { return r.ErrorType.Unfinished() }
 // SetMetadata sets one value, on a copy: the map may be the request's.
 func (r *Result) SetMetadata(key string, value any) {
 	m := make(map[string]any, len(r.Metadata)+1)
-	for k, v := range r.Metadata {
-		m[k] = v
-	}
+	maps.Copy(m, r.Metadata)
 	m[key] = value
 	r.Metadata = m
-}
-
-// AppendJSON appends the result as one line of JSON without a newline. The id comes first. It fails only where
-// StructuredOutput, an argument or a metadata value can't be encoded.
-func (r *Result) AppendJSON(dst []byte) ([]byte, error) {
-	var err error
-	value := func(name string, present bool, v any) {
-		if present && err == nil {
-			dst, err = jsonappend.Value(jsonappend.Key(dst, name), v)
-			if err != nil {
-				err = fmt.Errorf("result %q: field %q: %w", r.ID, name, err)
-			}
-		}
-	}
-	text := func(name, value string) {
-		if value != "" {
-			dst = jsonappend.String(jsonappend.Key(dst, name), value)
-		}
-	}
-	dst = jsonappend.String(append(dst, `{"id":`...), r.ID)
-	dst = strconv.AppendInt(append(dst, `,"index":`...), r.Index, 10)
-	dst = strconv.AppendBool(append(dst, `,"success":`...), r.Success)
-	if r.Success || r.Response != "" {
-		dst = jsonappend.String(append(dst, `,"response":`...), r.Response)
-	}
-	value("structured_output", r.StructuredOutput != nil, r.StructuredOutput)
-	if r.ToolCalls != nil {
-		dst, err = appendToolCalls(jsonappend.Key(dst, "tool_calls"), r.ToolCalls)
-	}
-	dst = strconv.AppendInt(append(dst, `,"tool_calls_made":`...), int64(r.ToolCallsMade), 10)
-	if r.ToolExecutionHistory != nil && err == nil {
-		dst, err = r.appendHistory(jsonappend.Key(dst, "tool_execution_history"))
-	}
-	if u := r.TokensUsed; u != nil {
-		dst = strconv.AppendInt(append(dst, `,"tokens_used":{"prompt":`...), u.Prompt, 10)
-		dst = strconv.AppendInt(append(dst, `,"completion":`...), u.Completion, 10)
-		dst = append(strconv.AppendInt(append(dst, `,"total":`...), u.Total, 10), '}')
-	}
-	text("error", r.Error)
-	text("error_type", string(r.ErrorType))
-	value("metadata", r.Metadata != nil, r.Metadata)
-	dst = jsonappend.Seconds(append(dst, `,"elapsed_time":`...), r.ElapsedTime)
-	if r.WaitTime != 0 {
-		dst = jsonappend.Seconds(append(dst, `,"wait_time":`...), r.WaitTime)
-	}
-	text("model", r.Model)
-	text("finish_reason", r.FinishReason)
-	dst = strconv.AppendInt(append(dst, `,"attempts":`...), int64(r.Attempts), 10)
-	value("cost_usd", r.CostUSD != nil, r.CostUSD)
-	text("fingerprint", r.Fingerprint)
-	return append(dst, '}'), err
-}
-
-func (r *Result) appendHistory(dst []byte) ([]byte, error) {
-	dst = append(dst, '[')
-	var err error
-	for i := range r.ToolExecutionHistory {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = r.ToolExecutionHistory[i].appendJSON(dst); err != nil {
-			return dst, err
-		}
-	}
-	return append(dst, ']'), nil
-}
-
-// MarshalJSON writes the result as [Result.AppendJSON] does.
-func (r Result) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil) }
-
-// UnmarshalJSON reads what MarshalJSON writes. Numbers of the metadata become [json.Number]; fields it doesn't know are
-// left out.
-func (r *Result) UnmarshalJSON(data []byte) error {
-	var v struct {
-		ID                   string          `json:"id"`
-		Index                int64           `json:"index"`
-		Success              bool            `json:"success"`
-		Response             string          `json:"response"`
-		StructuredOutput     json.RawMessage `json:"structured_output"`
-		ToolCalls            []ToolCall      `json:"tool_calls"`
-		ToolCallsMade        int             `json:"tool_calls_made"`
-		ToolExecutionHistory []ToolExecution `json:"tool_execution_history"`
-		TokensUsed           *TokenUsage     `json:"tokens_used"`
-		Error                string          `json:"error"`
-		ErrorType            ErrorKind       `json:"error_type"`
-		Metadata             map[string]any  `json:"metadata"`
-		ElapsedTime          float64         `json:"elapsed_time"`
-		WaitTime             float64         `json:"wait_time"`
-		Model                string          `json:"model"`
-		FinishReason         string          `json:"finish_reason"`
-		Attempts             int             `json:"attempts"`
-		CostUSD              *float64        `json:"cost_usd"`
-		Fingerprint          string          `json:"fingerprint"`
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if err := dec.Decode(&v); err != nil {
-		return err
-	}
-	*r = Result{
-		ID: v.ID, Index: v.Index, Success: v.Success, Response: v.Response, StructuredOutput: v.StructuredOutput,
-		ToolCalls: v.ToolCalls, ToolCallsMade: v.ToolCallsMade, ToolExecutionHistory: v.ToolExecutionHistory,
-		TokensUsed: v.TokensUsed, Metadata: v.Metadata, ElapsedTime: duration(v.ElapsedTime), WaitTime: duration(v.WaitTime),
-		Model: v.Model, FinishReason: v.FinishReason, Attempts: v.Attempts, CostUSD: v.CostUSD, Fingerprint: v.Fingerprint,
-	}
-	if v.ErrorType != "" || v.Error != "" {
-		r.SetError(v.ErrorType.Errorf("%s", v.Error))
-		r.ErrorType = v.ErrorType
-	}
-	return nil
-}
-
-func duration(seconds float64) time.Duration {
-	return time.Duration(math.Round(seconds * float64(time.Second)))
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
 )
@@ -32,11 +31,17 @@ func (t *Tool) isReference() bool {
 	return t.Raw == nil && t.Parameters == nil && t.Description == "" && t.Call == nil
 }
 
-// AppendDefinition appends the tool as it stands in the tools of a chat completions request.
+// AppendDefinition appends the tool as it stands in the tools of a chat completions request. It fails only where
+// Parameters or Raw is not JSON; dst then comes back as it was.
 func (t *Tool) AppendDefinition(dst []byte) ([]byte, error) {
 	if t.Raw != nil {
-		return jsonappend.Raw(dst, t.Raw)
+		dst, err := jsonappend.Raw(dst, t.Raw)
+		if err != nil {
+			return dst, fmt.Errorf("definition of tool %q: %w", t.Name, err)
+		}
+		return dst, nil
 	}
+	start := len(dst)
 	var err error
 	dst = jsonappend.String(append(dst, `{"type":"function","function":{"name":`...), t.Name)
 	if t.Description != "" {
@@ -45,17 +50,19 @@ func (t *Tool) AppendDefinition(dst []byte) ([]byte, error) {
 	if dst = jsonappend.Key(dst, "parameters"); t.Parameters == nil {
 		dst = append(dst, `{"type":"object","properties":{}}`...)
 	} else if dst, err = jsonappend.Raw(dst, t.Parameters); err != nil {
-		return dst, fmt.Errorf("parameters of tool %q: %w", t.Name, err)
+		return dst[:start], fmt.Errorf("parameters of tool %q: %w", t.Name, err)
 	}
 	return append(dst, '}', '}'), nil
 }
 
 // MarshalJSON writes the tool's name if that is all there is, else its definition.
-func (t Tool) MarshalJSON() ([]byte, error) {
+func (t Tool) MarshalJSON() ([]byte, error) { return t.appendJSON(nil) }
+
+func (t *Tool) appendJSON(dst []byte) ([]byte, error) {
 	if t.isReference() {
-		return jsonappend.String(nil, t.Name), nil
+		return jsonappend.String(dst, t.Name), nil
 	}
-	return t.AppendDefinition(nil)
+	return t.AppendDefinition(dst)
 }
 
 // UnmarshalJSON reads a tool's name, or its definition: {"type": "function", "function": {"name": ...}}, or the inner
@@ -68,82 +75,35 @@ func (t *Tool) UnmarshalJSON(data []byte) error {
 		}
 		return nil
 	}
-	type function struct {
-		Name        string          `json:"name"`
-		Description string          `json:"description"`
-		Parameters  json.RawMessage `json:"parameters"`
-	}
-	var definition struct {
-		Type     string    `json:"type"`
-		Function *function `json:"function"`
-		function
-	}
-	if err := json.Unmarshal(data, &definition); err != nil {
+	o, err := readObject(data)
+	if err != nil {
 		return fmt.Errorf("want a tool's name or its definition, got %s", excerpt(data))
 	}
-	inner := definition.Function
+	var kind string
+	o.text("type", &kind)
+	function, nested := o.take("function")
 	switch {
-	case inner != nil:
+	case o.err != nil:
+		return o.err
+	case nested:
 		t.Raw = bytes.Clone(data)
-	case definition.Type != "" && definition.Type != "function":
+		if o, err = readObject(function); err != nil {
+			return fmt.Errorf("field %q: %w", "function", err)
+		}
+	case kind != "" && kind != "function":
 		t.Raw = bytes.Clone(data)
 		return nil
 	default:
-		inner = &definition.function
-		t.Raw = append(append([]byte(`{"type":"function","function":`), data...), '}')
+		if t.Raw, err = jsonappend.Map([]byte(`{"type":"function","function":`), o.members); err != nil {
+			return err
+		}
+		t.Raw = append(t.Raw, '}')
 	}
-	if inner.Name == "" {
+	o.text("name", &t.Name)
+	o.text("description", &t.Description)
+	o.raw("parameters", &t.Parameters)
+	if o.err == nil && t.Name == "" {
 		return fmt.Errorf("a tool's definition needs a name, got %s", excerpt(data))
 	}
-	t.Name, t.Description, t.Parameters = inner.Name, inner.Description, inner.Parameters
-	return nil
-}
-
-// ToolExecution tells how one tool call of a conversation went.
-type ToolExecution struct {
-	ToolName    string
-	Arguments   json.RawMessage // as the model sent them; a JSON string where they were not JSON
-	Result      string          // the answer given to the model
-	Error       bool            // the tool failed; Result says how
-	ElapsedTime time.Duration
-}
-
-type toolExecutionJSON struct {
-	ToolName    string          `json:"tool_name"`
-	Arguments   json.RawMessage `json:"arguments"`
-	Result      string          `json:"result"`
-	Error       bool            `json:"error"`
-	ElapsedTime float64         `json:"elapsed_time"`
-}
-
-func (e *ToolExecution) appendJSON(dst []byte) ([]byte, error) {
-	dst = jsonappend.String(append(dst, `{"tool_name":`...), e.ToolName)
-	dst, err := jsonappend.Value(jsonappend.Key(dst, "arguments"), e.Arguments)
-	if err != nil {
-		return dst, fmt.Errorf("arguments of a call of tool %q: %w", e.ToolName, err)
-	}
-	dst = jsonappend.String(jsonappend.Key(dst, "result"), e.Result)
-	dst = append(dst, `,"error":`...)
-	if e.Error {
-		dst = append(dst, "true"...)
-	} else {
-		dst = append(dst, "false"...)
-	}
-	dst = jsonappend.Seconds(jsonappend.Key(dst, "elapsed_time"), e.ElapsedTime)
-	return append(dst, '}'), nil
-}
-
-// MarshalJSON writes the execution with its time in seconds.
-func (e ToolExecution) MarshalJSON() ([]byte, error) { return e.appendJSON(nil) }
-
-// UnmarshalJSON reads what MarshalJSON writes.
-func (e *ToolExecution) UnmarshalJSON(data []byte) error {
-	var v toolExecutionJSON
-	if err := json.Unmarshal(data, &v); err != nil {
-		return err
-	}
-	*e = ToolExecution{
-		ToolName: v.ToolName, Arguments: v.Arguments, Result: v.Result, Error: v.Error, ElapsedTime: duration(v.ElapsedTime),
-	}
-	return nil
+	return o.err
 }

@@ -1,0 +1,102 @@
+package batch
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
+)
+
+// AppendJSON appends the result as one line of JSON without a newline. The id comes first. It fails only where
+// StructuredOutput, a tool call, an argument or a metadata value can't be encoded; dst then comes back as it was.
+func (r *Result) AppendJSON(dst []byte) ([]byte, error) {
+	out, err := r.appendJSON(dst)
+	if err != nil {
+		return dst, fmt.Errorf("result %q: %w", r.ID, err)
+	}
+	return out, nil
+}
+
+func (r *Result) appendJSON(dst []byte) ([]byte, error) {
+	var err error
+	value := func(name string, present bool, v any) {
+		if present && err == nil {
+			if dst, err = jsonappend.Value(jsonappend.Key(dst, name), v); err != nil {
+				err = fmt.Errorf("field %q: %w", name, err)
+			}
+		}
+	}
+	text := func(name, value string) {
+		if value != "" {
+			dst = jsonappend.String(jsonappend.Key(dst, name), value)
+		}
+	}
+	dst = jsonappend.String(append(dst, `{"id":`...), r.ID)
+	dst = strconv.AppendInt(append(dst, `,"index":`...), r.Index, 10)
+	dst = strconv.AppendBool(append(dst, `,"success":`...), r.Success)
+	if r.Success || r.Response != "" {
+		dst = jsonappend.String(append(dst, `,"response":`...), r.Response)
+	}
+	value("structured_output", r.StructuredOutput != nil, r.StructuredOutput)
+	if r.ToolCalls != nil && err == nil {
+		dst, err = appendList(dst, "tool_calls", "tool call", r.ToolCalls, (*ToolCall).appendJSON)
+	}
+	dst = strconv.AppendInt(append(dst, `,"tool_calls_made":`...), int64(r.ToolCallsMade), 10)
+	if r.ToolExecutionHistory != nil && err == nil {
+		dst, err = appendList(dst, "tool_execution_history", "call", r.ToolExecutionHistory, (*ToolExecution).appendJSON)
+	}
+	if r.TokensUsed != nil {
+		dst = r.TokensUsed.appendJSON(jsonappend.Key(dst, "tokens_used"))
+	}
+	text("error", r.Error)
+	text("error_type", string(r.ErrorType))
+	value("metadata", r.Metadata != nil, r.Metadata)
+	dst = jsonappend.Seconds(append(dst, `,"elapsed_time":`...), r.ElapsedTime)
+	if r.WaitTime != 0 {
+		dst = jsonappend.Seconds(append(dst, `,"wait_time":`...), r.WaitTime)
+	}
+	text("model", r.Model)
+	text("finish_reason", r.FinishReason)
+	dst = strconv.AppendInt(append(dst, `,"attempts":`...), int64(r.Attempts), 10)
+	value("cost_usd", r.CostUSD != nil, r.CostUSD)
+	text("fingerprint", r.Fingerprint)
+	return append(dst, '}'), err
+}
+
+// MarshalJSON writes the result as [Result.AppendJSON] does.
+func (r Result) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil) }
+
+// UnmarshalJSON reads what MarshalJSON writes. Numbers of the metadata become [json.Number]; fields it doesn't know are
+// left out. A failure that doesn't say what went wrong has an Err all the same.
+func (r *Result) UnmarshalJSON(data []byte) error {
+	o, err := readObject(data)
+	if err != nil {
+		return err
+	}
+	*r = Result{}
+	var errorType string
+	o.text("id", &r.ID)
+	o.value("index", &r.Index, "a whole number")
+	o.truth("success", &r.Success)
+	o.text("response", &r.Response)
+	o.rawOrNull("structured_output", &r.StructuredOutput)
+	r.ToolCalls = readList(o, "tool_calls", "tool call", (*ToolCall).UnmarshalJSON)
+	o.whole("tool_calls_made", &r.ToolCallsMade)
+	r.ToolExecutionHistory = readList(o, "tool_execution_history", "call", (*ToolExecution).UnmarshalJSON)
+	o.value("tokens_used", &r.TokensUsed, wantTokens)
+	o.text("error", &r.Error)
+	o.text("error_type", &errorType)
+	o.numbers("metadata", &r.Metadata)
+	o.seconds("elapsed_time", &r.ElapsedTime)
+	o.seconds("wait_time", &r.WaitTime)
+	o.text("model", &r.Model)
+	o.text("finish_reason", &r.FinishReason)
+	o.whole("attempts", &r.Attempts)
+	o.value("cost_usd", &r.CostUSD, "a number")
+	o.text("fingerprint", &r.Fingerprint)
+	if !r.Success || r.Error != "" || errorType != "" {
+		r.SetError(ErrorKind(errorType).Errorf("%s", r.Error))
+		r.ErrorType = ErrorKind(errorType)
+	}
+	return o.err
+}
