@@ -210,7 +210,7 @@ func (c *Client) broken(body []byte, err error) *Error {
 // errorInside is the error that stands in an answer with a good status.
 func (c *Client) errorInside(body []byte, usage *wireUsage) *Error {
 	parsed, _ := parseErrorBody(c.redact(body))
-	parsed.message = c.redactText(parsed.message)
+	c.redactError(&parsed)
 	e := newAPIError(http.StatusOK, nil, parsed, time.Now())
 	e.Usage = usage.tokens()
 	return e

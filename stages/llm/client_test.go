@@ -208,14 +208,44 @@ func TestConnectionsAreUsedAgainAt64CallsAtOnce(t *testing.T) {
 	require.LessOrEqual(t, n.Load(), int64(workers+workers/4))
 }
 
+// tattler tells when the first bytes of an answer's body have been read.
+type tattler struct {
+	client *http.Client
+	read   chan struct{}
+}
+
+func (d tattler) Do(req *http.Request) (*http.Response, error) {
+	resp, err := d.client.Do(req)
+	if err == nil {
+		resp.Body = &tattlingBody{resp.Body, d.read}
+	}
+	return resp, err
+}
+
+type tattlingBody struct {
+	io.ReadCloser
+	read chan struct{}
+}
+
+func (b *tattlingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.read <- struct{}{}
+	}
+	return n, err
+}
+
 func TestChunkedAnswerWithALateLastChunkKeepsTheConnection(t *testing.T) {
+	read := make(chan struct{}, 10)
 	server, n := connections(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reply(200, choice(`{"content":"Hi"}`, "stop"))(w, r)
 		_ = http.NewResponseController(w).Flush()
-		time.Sleep(5 * time.Millisecond) // the lateness itself
+		<-read
 	}))
 	defer server.Close()
-	client := connect(t, llm.ClientConfig{BaseURL: server.URL})
+	transport := llm.NewTransport(1)
+	defer transport.CloseIdleConnections()
+	client := connect(t, llm.ClientConfig{BaseURL: server.URL, HTTPClient: tattler{&http.Client{Transport: transport}, read}})
 	for range 10 {
 		_, err := client.Complete(t.Context(), ask("Hello"))
 		require.NoError(t, err)
@@ -267,7 +297,9 @@ func TestAnswersDontShareTheirMemory(t *testing.T) {
 		group.Go(func() {
 			for i := range 50 {
 				text := fmt.Sprintf("worker %d, call %d", w, i)
-				first, err := client.Complete(context.Background(), ask(text))
+				call := ask(text)
+				call.KeepRaw = true
+				first, err := client.Complete(context.Background(), call)
 				if err != nil {
 					t.Error(err)
 					return
@@ -275,8 +307,8 @@ func TestAnswersDontShareTheirMemory(t *testing.T) {
 				if _, err := client.Complete(context.Background(), ask(strings.Repeat("z", 60))); err != nil {
 					t.Error(err)
 				}
-				if first.Text != text || string(first.Message.Content) != `"`+text+`"` {
-					t.Errorf("want %q, got %q and %s", text, first.Text, first.Message.Content)
+				if first.Text != text || string(first.Message.Content) != `"`+text+`"` || !strings.Contains(string(first.Raw.Body), text) {
+					t.Errorf("want %q, got %q, %s and %s", text, first.Text, first.Message.Content, first.Raw.Body)
 				}
 			}
 		})

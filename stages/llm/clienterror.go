@@ -35,7 +35,7 @@ func (c *Client) statusError(call *Call, resp *http.Response, body []byte) *Erro
 	parsed, ok := parseErrorBody(body)
 	switch {
 	case ok:
-		parsed.message = c.redactText(parsed.message)
+		c.redactError(&parsed)
 	case resp.StatusCode < 400:
 		parsed.message = c.redactText(redirectText(resp.Header.Get("Location")))
 	default:
@@ -72,6 +72,13 @@ func (c *Client) redactText(text string) string {
 		return text
 	}
 	return strings.ReplaceAll(text, c.key, redacted)
+}
+
+// redactError finds what the JSON had escaped.
+func (c *Client) redactError(p *providerError) {
+	for _, text := range [...]*string{&p.message, &p.kind, &p.code, &p.inner, &p.param} {
+		*text = c.redactText(*text)
+	}
 }
 
 // hideKey cuts an error off from its chain where its text holds the key.

@@ -89,6 +89,7 @@ func TestErrorsAreClassifiedByStatusAndCode(t *testing.T) {
 		"200 error 429":       {200, `{"error":{"code":429,"message":"slow down"}}`, batch.ErrRateLimit, retried, "429 Too Many Requests: slow down"},
 		"200 error by code":   {200, apiJSON("none left", "x", `"insufficient_quota"`), batch.ErrQuotaExceeded, final, "200 OK with an error: none left (code insufficient_quota)"},
 		"200 error by type":   {200, apiJSON("bad", "invalid_request_error", "null"), batch.ErrInvalidRequest, final, "200 OK with an error: bad (code invalid_request_error)"},
+		"200 error, choices":  {200, `{"error":{"code":502,"message":"gone"},"choices":[{"message":{"content":"half"}}]}`, batch.ErrServer, retried, "502 Bad Gateway: gone"},
 		"200 error on top":    {200, `{"object":"error","message":"bad","type":"InternalServerError","code":500}`, batch.ErrServer, retried, "500 Internal Server Error: bad (code InternalServerError)"},
 		"200 error in choice": {200, `{"choices":[{"finish_reason":"error","error":{"code":502,"message":"gone"},"message":{"content":"half"}}]}`, batch.ErrServer, retried, "502 Bad Gateway: gone"},
 	}
@@ -172,6 +173,16 @@ func TestKeyStandsInNoErrorThatRepeatsIt(t *testing.T) {
 			require.NotContains(t, strings.ReplaceAll(string(e.Raw.Body), `\/`, "/"), testKey)
 			require.NotContains(t, e.Code, testKey)
 		})
+	}
+}
+
+func TestKeyStandsInNoErrorThatEscapesIt(t *testing.T) {
+	echo := strings.ReplaceAll(testKey, "-", `\u002d`)
+	for _, status := range []int{200, 401} {
+		body := `{"error":{"message":"` + echo + `","type":"` + echo + `","code":"` + echo + `","param":"` + echo + `"}}`
+		_, err := serve(t, reply(status, body)).Complete(t.Context(), ask("Hello"))
+		requireNoKey(t, err)
+		require.NotContains(t, asError(t, err).Code, testKey)
 	}
 }
 
