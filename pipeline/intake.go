@@ -69,7 +69,7 @@ func (r *reader) readAll() error {
 		<-r.turn
 		item, err := r.source.Next(r.intake)
 		select {
-		case r.turn <- struct{}{}:
+		case r.turn <- struct{}{}: //nolint:nilerr // err is looked at below, where the run has not ended without it
 		case <-r.abandoned:
 			acknowledge(item, false)
 			return nil
@@ -91,7 +91,7 @@ func (r *reader) readAll() error {
 
 // isEnd tells a source that came to its end, or noticed that the intake did, from one that broke.
 func isEnd(intake context.Context, err error) bool {
-	if err == io.EOF { //nolint:errorlint // as with io.Reader: a wrapped EOF is some failure's, and would lose requests unseen
+	if err == io.EOF { // not errors.Is: a wrapped EOF is some failure's, and taking it for the end would lose requests unseen
 		return true
 	}
 	return intake.Err() != nil && (errors.Is(err, intake.Err()) || errors.Is(err, context.Cause(intake)))

@@ -154,7 +154,7 @@ func (m *models) startMock(model string) (baseURL string, err error) {
 	if err != nil {
 		return "", err
 	}
-	server, err := llmtest.Start(config)
+	server, err := llmtest.Start(config) //nolint:contextcheck // it lives as long as the processor, not as a call
 	if err != nil {
 		return "", err
 	}

@@ -174,7 +174,7 @@ func BatchComplete(ctx context.Context, requests []batch.Request, cfg *Config) (
 	if err != nil {
 		return nil, err
 	}
-	defer p.Close()
+	defer func() { _ = p.Close() }() // the results are there, whatever becomes of idle connections
 	return p.Process(ctx, requests)
 }
 

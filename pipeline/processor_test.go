@@ -330,7 +330,7 @@ func TestStagesOfTheCallersRunAroundExecute(t *testing.T) {
 func TestAStageThatSwallowsItemsIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		swallow := func(_ context.Context, in <-chan *batch.Item, _ chan<- *batch.Item) error {
-			for range in { //nolint:revive // that is what it does
+			for range in {
 			}
 			return nil
 		}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -22,7 +23,7 @@ type Progress struct {
 
 // String returns the progress as a line for people.
 func (p Progress) String() string {
-	done := fmt.Sprint(p.Done)
+	done := strconv.Itoa(p.Done)
 	if p.Total > 0 {
 		done = fmt.Sprintf("%d/%d", p.Done, p.Total)
 	}

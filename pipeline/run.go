@@ -21,7 +21,7 @@ type run struct {
 	sink   batch.Sink
 	begin  time.Time
 
-	ctx        context.Context // of the work //nolint:containedctx // the run is that context's scope
+	ctx        context.Context // of the work
 	cancelWork context.CancelCauseFunc
 	intake     context.Context // ends when nothing more is taken
 	endIntake  context.CancelFunc
