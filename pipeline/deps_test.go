@@ -28,7 +28,7 @@ func TestImportingThePipelineLinksOnlyWhatItNeeds(t *testing.T) {
 	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
 	out, err := list.Output()
 	require.NoError(t, err)
-	for _, pkg := range strings.Fields(string(out)) {
+	for pkg := range strings.FieldsSeq(string(out)) {
 		require.True(t, slices.ContainsFunc(allowed, func(prefix string) bool {
 			return pkg == prefix || strings.HasPrefix(pkg, prefix+"/")
 		}), "pipeline links %s", pkg)

@@ -69,7 +69,7 @@ func (r *reader) readAll() error {
 		<-r.turn
 		item, err := r.source.Next(r.intake)
 		select {
-		case r.turn <- struct{}{}: //nolint:nilerr // err is looked at below, where the run has not ended without it
+		case r.turn <- struct{}{}:
 		case <-r.abandoned:
 			acknowledge(item, false)
 			return nil

@@ -84,7 +84,7 @@ func (m *models) Complete(ctx context.Context, call *llm.Call) (*llm.Answer, err
 	c, ok := m.clients[provider]
 	m.mu.RUnlock()
 	if !ok {
-		c = m.client(provider, model)
+		c = m.client(provider, model) //nolint:contextcheck // a mock's server lives as long as the processor
 	}
 	if c.err != nil {
 		return nil, batch.ErrInvalidRequest.Errorf("model %q: %w", call.Model, c.err)
@@ -154,7 +154,7 @@ func (m *models) startMock(model string) (baseURL string, err error) {
 	if err != nil {
 		return "", err
 	}
-	server, err := llmtest.Start(config) //nolint:contextcheck // it lives as long as the processor, not as a call
+	server, err := llmtest.Start(config)
 	if err != nil {
 		return "", err
 	}

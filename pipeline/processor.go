@@ -170,7 +170,7 @@ func addEarlier(summary *batch.Summary, sink batch.Sink) {
 // BatchComplete runs the requests with a processor of its own; see [BatchProcessor.Process]. The response is nil only where
 // the configuration is wrong.
 func BatchComplete(ctx context.Context, requests []batch.Request, cfg *Config) (*batch.Response, error) {
-	p, err := NewBatchProcessor(cfg)
+	p, err := NewBatchProcessor(cfg) //nolint:contextcheck // its clients outlive no call: Close ends them
 	if err != nil {
 		return nil, err
 	}
