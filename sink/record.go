@@ -73,7 +73,7 @@ func newRecordReader(path string, r io.Reader) *recordReader {
 func (r *recordReader) next() bool {
 	for r.err == nil && r.torn == 0 {
 		line, err := r.readLine()
-		if err != nil && !errors.Is(err, io.EOF) {
+		if err != nil && err != io.EOF {
 			r.err = fmt.Errorf("reading %s: %w", r.path, err)
 			return false
 		}
@@ -103,11 +103,11 @@ func (r *recordReader) next() bool {
 
 func (r *recordReader) readLine() ([]byte, error) {
 	line, err := r.in.ReadSlice('\n')
-	if !errors.Is(err, bufio.ErrBufferFull) {
+	if err != bufio.ErrBufferFull {
 		return line, err
 	}
 	r.long = r.long[:0]
-	for errors.Is(err, bufio.ErrBufferFull) {
+	for err == bufio.ErrBufferFull {
 		r.long = append(r.long, line...)
 		line, err = r.in.ReadSlice('\n')
 	}

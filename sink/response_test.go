@@ -20,6 +20,7 @@ import (
 func TestResponseConforms(t *testing.T) {
 	sinktest.Run(t, sinktest.Harness{
 		Open: func(t *testing.T) (batch.Sink, func() []*batch.Result) {
+			t.Helper()
 			path := filepath.Join(t.TempDir(), "response.json")
 			return newResponse(t, path), func() []*batch.Result {
 				requireNothingBeside(t, path)
@@ -28,6 +29,7 @@ func TestResponseConforms(t *testing.T) {
 		},
 		ByIndex: true,
 		Broken: func(t *testing.T) (batch.Sink, string) {
+			t.Helper()
 			if _, err := os.Stat("/dev/full"); err != nil {
 				t.Skip("no /dev/full here")
 			}
@@ -161,16 +163,16 @@ func TestWriteResponseLeavesEverythingAsItWasWhenItFails(t *testing.T) {
 	require.ErrorIs(t, sink.WriteResponse(path, "no/such.jsonl", sink.ResponseTotals{}), os.ErrNotExist)
 }
 
-func newResponse(t testing.TB, path string) *sink.ResponseFile {
-	t.Helper()
+func newResponse(tb testing.TB, path string) *sink.ResponseFile {
+	tb.Helper()
 	s, err := sink.Response(path)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return s
 }
 
-func readResponse(t testing.TB, path string) *batch.Response {
-	t.Helper()
+func readResponse(tb testing.TB, path string) *batch.Response {
+	tb.Helper()
 	response := &batch.Response{}
-	require.NoError(t, json.Unmarshal([]byte(readFile(t, path)), response))
+	require.NoError(tb, json.Unmarshal([]byte(readFile(tb, path)), response))
 	return response
 }

@@ -26,10 +26,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestJSONLConforms(t *testing.T) {
 	sinktest.Run(t, sinktest.Harness{
 		Open: func(t *testing.T) (batch.Sink, func() []*batch.Result) {
+			t.Helper()
 			var out bytes.Buffer
 			return sink.JSONL(&out), func() []*batch.Result { return parseLines(t, out.Bytes()) }
 		},
 		Broken: func(t *testing.T) (batch.Sink, string) {
+			t.Helper()
 			file, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 			if err != nil {
 				t.Skip("no /dev/full here")
@@ -43,10 +45,12 @@ func TestJSONLConforms(t *testing.T) {
 func TestJSONLFileConforms(t *testing.T) {
 	sinktest.Run(t, sinktest.Harness{
 		Open: func(t *testing.T) (batch.Sink, func() []*batch.Result) {
+			t.Helper()
 			path := filepath.Join(t.TempDir(), "results.jsonl")
 			return open(t, path, sink.JSONLOptions{}), func() []*batch.Result { return readLines(t, path) }
 		},
 		Broken: func(t *testing.T) (batch.Sink, string) {
+			t.Helper()
 			if _, err := os.Stat("/dev/full"); err != nil {
 				t.Skip("no /dev/full here")
 			}
@@ -77,6 +81,7 @@ func TestChanConforms(t *testing.T) {
 func TestMultiConforms(t *testing.T) {
 	sinktest.Run(t, sinktest.Harness{
 		Open: func(t *testing.T) (batch.Sink, func() []*batch.Result) {
+			t.Helper()
 			var first, second bytes.Buffer
 			return sink.Multi(sink.JSONL(&first), sink.JSONL(&second)), func() []*batch.Result {
 				require.Equal(t, first.String(), second.String())

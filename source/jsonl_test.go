@@ -23,12 +23,14 @@ import (
 
 func TestJSONLConforms(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T, requests []batch.Request) batch.Source {
+		t.Helper()
 		return source.JSONL(bytes.NewReader(linesOf(t, requests)))
 	})
 }
 
 func TestOpenJSONLConforms(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T, requests []batch.Request) batch.Source {
+		t.Helper()
 		src, err := source.OpenJSONL(writeFile(t, string(linesOf(t, requests))))
 		require.NoError(t, err)
 		return src
@@ -263,20 +265,20 @@ func (e endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func linesOf(t testing.TB, requests []batch.Request) []byte {
-	t.Helper()
+func linesOf(tb testing.TB, requests []batch.Request) []byte {
+	tb.Helper()
 	var lines []byte
 	for _, r := range requests {
 		data, err := r.MarshalJSON()
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		lines = append(append(lines, data...), '\n')
 	}
 	return lines
 }
 
-func writeFile(t testing.TB, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "requests.jsonl")
-	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+func writeFile(tb testing.TB, content string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "requests.jsonl")
+	require.NoError(tb, os.WriteFile(path, []byte(content), 0o600))
 	return path
 }

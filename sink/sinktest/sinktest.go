@@ -54,6 +54,7 @@ func Run(t *testing.T, h Harness) {
 }
 
 func deliversAll(t *testing.T, h Harness) {
+	t.Helper()
 	sink, delivered := h.Open(t)
 	want := results(500)
 	for _, r := range want {
@@ -64,6 +65,7 @@ func deliversAll(t *testing.T, h Harness) {
 }
 
 func takesAnySize(t *testing.T, h Harness) {
+	t.Helper()
 	sink, delivered := h.Open(t)
 	want := results(3000)
 	rest := want
@@ -77,6 +79,7 @@ func takesAnySize(t *testing.T, h Harness) {
 }
 
 func leavesResults(t *testing.T, h Harness) {
+	t.Helper()
 	sink, delivered := h.Open(t)
 	given := results(50)
 	require.NoError(t, sink.Write(t.Context(), given))
@@ -86,6 +89,7 @@ func leavesResults(t *testing.T, h Harness) {
 }
 
 func doesNotKeepSlice(t *testing.T, h Harness) {
+	t.Helper()
 	sink, delivered := h.Open(t)
 	want := results(40)
 	window := make([]*batch.Result, 10)
@@ -99,12 +103,14 @@ func doesNotKeepSlice(t *testing.T, h Harness) {
 }
 
 func closesUnwritten(t *testing.T, h Harness) {
+	t.Helper()
 	sink, delivered := h.Open(t)
 	require.NoError(t, sink.Close(t.Context()))
 	require.Empty(t, delivered())
 }
 
 func toleratesSecondClose(t *testing.T, h Harness) {
+	t.Helper()
 	sink, delivered := h.Open(t)
 	want := results(3)
 	require.NoError(t, sink.Write(t.Context(), want))
@@ -115,6 +121,7 @@ func toleratesSecondClose(t *testing.T, h Harness) {
 
 // honestOnEndedContext writes when the run's grace period is over: a sink may still write or not, but must say so.
 func honestOnEndedContext(t *testing.T, h Harness) {
+	t.Helper()
 	sink, delivered := h.Open(t)
 	want := results(6)
 	require.NoError(t, sink.Write(t.Context(), want[:3]))
@@ -133,6 +140,7 @@ func honestOnEndedContext(t *testing.T, h Harness) {
 }
 
 func returnsErrors(t *testing.T, h Harness) {
+	t.Helper()
 	if h.Broken == nil {
 		t.Skip("nothing that this sink writes to can fail")
 	}

@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T, requests []batch.Request) batch.S
 }
 
 func yieldsAll(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
+	t.Helper()
 	source, want := open(1000)
 	defer closeSource(t, source)
 	origins := make(map[string]bool)
@@ -65,6 +66,7 @@ func yieldsAll(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
 }
 
 func endsAgain(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
+	t.Helper()
 	source, _ := open(1)
 	defer closeSource(t, source)
 	_, err := source.Next(t.Context())
@@ -75,12 +77,14 @@ func endsAgain(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
 }
 
 func empty(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
+	t.Helper()
 	source, _ := open(0)
 	defer closeSource(t, source)
 	expectEnd(t, source)
 }
 
 func leavesRequests(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
+	t.Helper()
 	source, given := open(20)
 	defer closeSource(t, source)
 	for range given {
@@ -92,6 +96,7 @@ func leavesRequests(t *testing.T, open func(int) (batch.Source, []batch.Request)
 }
 
 func obeysEndedContext(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
+	t.Helper()
 	source, want := open(20)
 	defer closeSource(t, source)
 	for i := range 5 {
@@ -119,6 +124,7 @@ func obeysEndedContext(t *testing.T, open func(int) (batch.Source, []batch.Reque
 }
 
 func closesEarly(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
+	t.Helper()
 	source, _ := open(100)
 	_, err := source.Next(t.Context())
 	require.NoError(t, err)
@@ -126,11 +132,13 @@ func closesEarly(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
 }
 
 func closesUnread(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
+	t.Helper()
 	source, _ := open(100)
 	closeSource(t, source)
 }
 
 func closesTwice(t *testing.T, open func(int) (batch.Source, []batch.Request)) {
+	t.Helper()
 	source, _ := open(3)
 	closeSource(t, source)
 	closeSource(t, source)
