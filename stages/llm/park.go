@@ -35,7 +35,7 @@ func (p *park) Complete(ctx context.Context, call *Call) (*Answer, error) {
 	parked := &parkedContext{Context: ctx, maxWait: p.maxWait}
 	var limit error // the last 429
 	for {
-		answer, err := p.next.Complete(parked, call)
+		answer, err := p.next.Complete(parked, call) //nolint:contextcheck // parked is made from ctx
 		if err == nil {
 			return answer, nil
 		}
