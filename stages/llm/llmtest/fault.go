@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Fault is a way in which the delivery of an answer goes wrong.
+// Fault is a way in which the delivery of an answer goes wrong. Beware that net/http sends a request with an
+// Idempotency-Key header again by itself when a connection that it reused is reset.
 type Fault int
 
 const (

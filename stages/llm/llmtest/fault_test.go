@@ -48,18 +48,24 @@ func TestHangLastsUntilTheClientGoes(t *testing.T) {
 }
 
 func TestCloseEndsWhatHangsOrSleeps(t *testing.T) {
-	for name, a := range map[string]*llmtest.Answer{
-		"hanging":  {Fault: llmtest.Hang},
-		"sleeping": {Delay: time.Hour},
-		"endless":  {Fault: llmtest.Endless},
-		"trickle":  {Fault: llmtest.Trickle, Delay: time.Hour},
+	for name, test := range map[string]struct {
+		cfg    llmtest.Config
+		answer *llmtest.Answer
+	}{
+		"hanging":   {answer: &llmtest.Answer{Fault: llmtest.Hang}},
+		"hang rate": {cfg: llmtest.Config{HangRate: 1}},
+		"latency":   {cfg: llmtest.Config{Latency: time.Hour}},
+		"delay":     {answer: &llmtest.Answer{Delay: time.Hour}},
+		"endless":   {answer: &llmtest.Answer{Fault: llmtest.Endless}},
+		"trickle":   {answer: &llmtest.Answer{Fault: llmtest.Trickle, Delay: time.Hour}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			entered := make(chan struct{})
-			srv, client := start(t, llmtest.Config{Respond: func(*llmtest.Request) *llmtest.Answer {
+			test.cfg.Respond = func(*llmtest.Request) *llmtest.Answer {
 				close(entered)
-				return a
-			}})
+				return test.answer
+			}
+			srv, client := start(t, test.cfg)
 			failed := make(chan error)
 			go func() {
 				resp, err := client.http.Post(client.url+"/chat/completions", "application/json", strings.NewReader(hello))
