@@ -41,7 +41,7 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 	out := bufio.NewWriter(a.out)
 	var good, bad, done int
 	var tokens int64
-	err := a.inspect(ctx, s, input, func(item *batch.Item) error {
+	err := a.inspect(ctx, s, input, s.output, func(item *batch.Item) error {
 		switch {
 		case item.Dropped() == stages.DoneEarlier:
 			done++
@@ -76,7 +76,7 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 	out := bufio.NewWriter(a.out)
 	bad := 0
 	var body []byte
-	err := a.inspect(ctx, s, input, func(item *batch.Item) error {
+	err := a.inspect(ctx, s, input, "", func(item *batch.Item) error {
 		err := error(nil)
 		if item.Result == nil {
 			body, err = llm.AppendBody(body[:0], callOf(item))
@@ -103,8 +103,9 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 	return err
 }
 
-// inspect validates the input as a run would and hands out each item, without a call or a key.
-func (a *app) inspect(ctx context.Context, s *settings, input string, each func(*batch.Item) error) error {
+// inspect validates the input as a run would and hands out each item, without a call or a key. done is a file of results
+// whose requests are dropped, or "".
+func (a *app) inspect(ctx context.Context, s *settings, input, done string, each func(*batch.Item) error) error {
 	src, err := a.openInput(input, s, newFieldWarnings(a.notef).look)
 	if err != nil {
 		return err
@@ -117,8 +118,24 @@ func (a *app) inspect(ctx context.Context, s *settings, input string, each func(
 		return &usageError{err}
 	}
 	defer processor.Close()
-	_, err = processor.Check(ctx, src, nil, each)
+	var earlier batch.Sink
+	if done != "" {
+		index, err := readDone(done)
+		if err != nil {
+			return err
+		}
+		if index != nil {
+			earlier = asked{Index: index}
+		}
+	}
+	_, err = processor.Check(ctx, src, earlier, each)
 	return err
+}
+
+// asked is a sink that is only asked what is done.
+type asked struct {
+	batch.Sink
+	stages.Index
 }
 
 // offline gives a configuration what only a run needs: a key, and a place to call.

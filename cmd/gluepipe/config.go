@@ -14,7 +14,7 @@ import (
 )
 
 // pipelineConfig turns settings into the configuration of a processor.
-func (s *settings) pipelineConfig(lookup lookupFunc) *pipeline.Config {
+func (s *settings) pipelineConfig(lookup lookupFunc) (*pipeline.Config, error) {
 	cfg := s.requestConfig()
 	cfg.MaxConcurrent, cfg.MaxPending = s.maxConcurrent, s.maxPending
 	cfg.RetryFailed, cfg.Retry = s.retryFailed, stages.RetryPolicy{MaxAttempts: s.maxAttempts}
@@ -24,8 +24,7 @@ func (s *settings) pipelineConfig(lookup lookupFunc) *pipeline.Config {
 	cfg.Deadline, cfg.Grace = s.deadline, max(s.grace, 1)
 	cfg.AllowTruncated, cfg.Ordered = s.allowTruncated, s.ordered
 	_ = cfg.ErrorStrategy.UnmarshalText([]byte(s.errorStrategy)) // the flag let only known names in
-	s.connect(cfg, lookup)
-	return cfg
+	return cfg, s.connect(cfg, lookup)
 }
 
 // requestConfig is the part of the configuration that decides what a request is.
@@ -38,23 +37,31 @@ func (s *settings) requestConfig() *pipeline.Config {
 
 // connect says where the calls go and with which keys. The provider's variables are looked up here, since .env is not part
 // of the process's environment.
-func (s *settings) connect(cfg *pipeline.Config, lookup lookupFunc) {
+func (s *settings) connect(cfg *pipeline.Config, lookup lookupFunc) error {
 	cfg.BaseURL, cfg.APIKeys = s.baseURL, s.apiKeys
 	name, _ := llm.SplitModel(s.model)
+	if name == "" && s.baseURL != "" {
+		name = "openai" // what the processor speaks there
+	}
 	provider, err := llm.LookupProvider(name)
 	if err != nil {
-		return // the processor knows what a model without a provider means
+		return nil // the processor has more to say about it
 	}
 	baseURL, key := provider.FromEnv(func(name string) string {
 		value, _ := lookup(name)
 		return value
 	})
-	if cfg.BaseURL == "" {
+	if cfg.BaseURL == "" && baseURL != provider.BaseURL {
 		cfg.BaseURL = baseURL
 	}
 	if len(cfg.APIKeys) == 0 {
 		cfg.APIKey = key
 	}
+	// A server of the user's own may need no key.
+	if cfg.APIKey == "" && len(cfg.APIKeys) == 0 && s.baseURL == "" && !provider.KeyOptional {
+		return usagef("%s needs an API key: set %s in the environment or in .env, or give --api-key-file", name, provider.KeyVar)
+	}
+	return nil
 }
 
 // zeroIsNone turns the command line's 0 into the configuration's -1, where 0 is the default.

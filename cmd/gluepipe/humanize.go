@@ -9,11 +9,7 @@ import (
 // commas writes a count as 1,234,567.
 func commas[N int | int64](n N) string {
 	text := strconv.FormatInt(int64(n), 10)
-	first := len(text) % 3
-	if n < 0 || first == 0 {
-		first += 3
-	}
-	for i := len(text) - 3; i >= first; i -= 3 {
+	for i := len(text) - 3; i > 0; i -= 3 {
 		text = text[:i] + "," + text[i:]
 	}
 	return text

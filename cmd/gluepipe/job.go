@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/gluepipe/gluepipe/pipeline"
 	"github.com/gluepipe/gluepipe/stages"
@@ -47,7 +44,10 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	defer src.Close()
 	j.report = newReporter(j.settings.progress, j.err)
 	defer j.report.close()
-	cfg := j.settings.pipelineConfig(lookup)
+	cfg, err := j.settings.pipelineConfig(lookup)
+	if err != nil {
+		return err
+	}
 	cfg.OnProgress = j.report.observe
 	cfg.Logger = newLogger(j.report, j.settings.logLevel, j.settings.logFormat)
 	processor, err := pipeline.NewBatchProcessor(cfg)
@@ -76,37 +76,12 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	if err := out.openResponse(j.settings.response); err != nil {
 		return err
 	}
+	j.report.start()
 	stopCounting := j.countInput(looking)
 	summary, err := processor.Run(ctx, src, out)
 	stopCounting()
 	j.report.close()
 	return j.conclude(summary, err, out)
-}
-
-// watchSignals reacts to the first and the second Ctrl-C or SIGTERM. What it returns ends the watching; a third signal
-// then ends the process.
-func (j *job) watchSignals(drain, cancel func()) (stop func()) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	stopWatching := watchInterrupts(signals,
-		func() {
-			j.interrupted.Store(true)
-			j.notef("interrupted: %s", finishing(j.report.last().InFlight))
-			drain()
-		},
-		func() {
-			j.notef("interrupted again: cancelling what is in flight")
-			cancel()
-			signal.Stop(signals)
-		})
-	return func() { signal.Stop(signals); stopWatching() }
-}
-
-func finishing(inFlight int) string {
-	if inFlight == 0 {
-		return "finishing what is in flight; press Ctrl-C again to cancel it"
-	}
-	return fmt.Sprintf("finishing %s in flight; press Ctrl-C again to cancel them", plural(inFlight, "request"))
 }
 
 // lookAhead tells what of an output that exists is kept, and finds requests that don't match it before the first call.
@@ -177,7 +152,7 @@ func (j *job) conclude(summary *batch.Summary, err error, out *output) error {
 	case j.interrupted.Load():
 		return statusError(exitInterrupted)
 	case err != nil || responseErr != nil:
-		return errors.Join(err, responseErr)
+		return errors.Join(out.explain(err), responseErr)
 	case summary.FailedRequests > 0:
 		return statusError(exitFailures)
 	}

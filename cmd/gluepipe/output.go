@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/gluepipe/gluepipe/sink"
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -137,6 +138,18 @@ func (o *output) places() (places []string) {
 		places = append(places, "response: "+o.response.path)
 	}
 	return places
+}
+
+// explain says what to do about the error of a run.
+func (o *output) explain(err error) error {
+	var failed *batch.RequestError
+	switch {
+	case errors.As(err, &failed):
+		return fmt.Errorf("stopped at the first failure: %w", err)
+	case o.path == standard && errors.Is(err, syscall.EPIPE):
+		return errors.New("standard output was closed before all results were written; -o FILE keeps them")
+	}
+	return err
 }
 
 // close frees the files where the run, which closes them, has not begun.

@@ -17,15 +17,17 @@ import (
 // shows. All its methods may be called by several goroutines at once.
 type reporter interface {
 	io.Writer
+	// start begins the display. Until then, and after close, the reporter is only a writer.
+	start()
 	observe(pipeline.Progress)
 	setTotal(n int)
 	// last returns what was observed last.
 	last() pipeline.Progress
-	// close ends the display and waits for it. Writes are fine afterwards.
+	// close ends the display and waits for it.
 	close()
 }
 
-// newReporter starts the reporter of a progress mode.
+// newReporter returns the reporter of a progress mode.
 func newReporter(mode string, stderr io.Writer) reporter {
 	terminal := isTerminal(stderr)
 	out := &syncWriter{out: stderr}
@@ -49,6 +51,7 @@ type quiet struct {
 	*tracker
 }
 
+func (quiet) start() {}
 func (quiet) close() {}
 
 // syncWriter lets several goroutines write whole lines.
@@ -71,10 +74,13 @@ type tracker struct {
 	recent window
 }
 
-func newTracker() *tracker {
-	t := &tracker{total: -1}
+func newTracker() *tracker { return &tracker{total: -1} }
+
+// begin is where the rate is measured from.
+func (t *tracker) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.recent.add(time.Now(), 0)
-	return t
 }
 
 func (t *tracker) observe(p pipeline.Progress) {
@@ -92,10 +98,17 @@ func (t *tracker) setTotal(n int) {
 	t.total = n
 }
 
+// last returns what was observed last.
 func (t *tracker) last() pipeline.Progress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.latest
+}
+
+func (t *tracker) counts() (done, total int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.latest.Done, t.total
 }
 
 // status returns the state of the run now, in the words of [progressText].

@@ -2,78 +2,90 @@ package main
 
 import (
 	"io"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-
-	"github.com/gluepipe/gluepipe/pipeline"
 )
+
+// drawInterval is the time between two states of the bar.
+const drawInterval = 100 * time.Millisecond
 
 // bar draws a progress bar on a terminal. Lines written meanwhile appear above it.
 type bar struct {
 	*tracker
-	out      io.Writer // beneath the bar, for when it has ended
-	progress *mpb.Progress
-	bar      *mpb.Bar
-	drawn    atomic.Int64 // when, in Unix nanoseconds
-	closed   atomic.Bool
+	out      *syncWriter // for when there is no bar
+	terminal io.Writer
+	done     chan struct{}
+	running  sync.WaitGroup
+
+	display sync.RWMutex
+	lines   *mpb.Progress // nil when there is no bar
 }
 
-// drawInterval spares a fast run the hand-over to the bar for every request.
-const drawInterval = 100 * time.Millisecond
+func newBar(out *syncWriter, terminal io.Writer) *bar {
+	return &bar{tracker: newTracker(), out: out, terminal: terminal, done: make(chan struct{})}
+}
 
-func newBar(out, terminal io.Writer) *bar {
-	b := &bar{tracker: newTracker(), out: out}
-	// Auto refresh is what mpb does on a terminal anyway.
-	b.progress = mpb.New(mpb.WithOutput(terminal), mpb.WithAutoRefresh())
-	b.bar = b.progress.New(0, mpb.BarStyle().Rbound("] "),
+func (b *bar) start() {
+	b.begin()
+	// Refreshing by itself is what mpb does on a terminal anyway.
+	lines := mpb.New(mpb.WithOutput(b.terminal), mpb.WithAutoRefresh(), mpb.WithRefreshRate(drawInterval))
+	drawn := lines.New(0, mpb.BarStyle().Rbound("] "),
 		mpb.BarWidth(20),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
-			return b.status(time.Now())
-		})))
-	return b
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.status(time.Now()) })))
+	b.setLines(lines)
+	b.running.Go(func() {
+		ticker := time.NewTicker(drawInterval)
+		defer ticker.Stop()
+		for {
+			b.draw(drawn)
+			select {
+			case <-ticker.C:
+			case <-b.done:
+				b.draw(drawn)
+				drawn.Abort(false) // the last state stays on the screen
+				lines.Wait()
+				return
+			}
+		}
+	})
 }
 
-func (b *bar) observe(p pipeline.Progress) {
-	b.tracker.observe(p)
-	now := time.Now().UnixNano()
-	if drawn := b.drawn.Load(); now-drawn >= int64(drawInterval) && b.drawn.CompareAndSwap(drawn, now) {
-		b.draw()
-	}
-}
-
-func (b *bar) setTotal(n int) {
-	b.tracker.setTotal(n)
-	b.draw()
-}
-
-func (b *bar) draw() {
-	b.mu.Lock()
-	done, total := int64(b.latest.Done), int64(b.total)
-	b.mu.Unlock()
+func (b *bar) draw(drawn *mpb.Bar) {
+	done, total := b.counts()
 	if total > 0 {
-		b.bar.SetTotal(total, false)
+		drawn.SetTotal(int64(total), false)
 	}
-	b.bar.SetCurrent(done)
+	drawn.SetCurrent(int64(done))
+}
+
+func (b *bar) setLines(lines *mpb.Progress) {
+	b.display.Lock()
+	defer b.display.Unlock()
+	b.lines = lines
 }
 
 func (b *bar) Write(p []byte) (int, error) {
-	if !b.closed.Load() {
-		if n, err := b.progress.Write(p); err == nil {
+	b.display.RLock()
+	defer b.display.RUnlock()
+	if b.lines != nil {
+		if n, err := b.lines.Write(p); err == nil {
 			return n, nil
 		}
 	}
 	return b.out.Write(p)
 }
 
-// close leaves the bar's last state on the screen.
 func (b *bar) close() {
-	if b.closed.Swap(true) {
+	b.display.RLock()
+	shown := b.lines != nil
+	b.display.RUnlock()
+	if !shown {
 		return
 	}
-	b.draw()
-	b.bar.Abort(false)
-	b.progress.Wait()
+	b.setLines(nil)
+	close(b.done)
+	b.running.Wait()
 }

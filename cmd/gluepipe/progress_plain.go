@@ -12,27 +12,32 @@ const plainInterval = 5 * time.Second
 type plain struct {
 	*syncWriter
 	*tracker
-	stop func()
+	once    sync.Once
+	done    chan struct{}
+	running sync.WaitGroup
 }
 
 func newPlain(out *syncWriter) *plain {
-	p := &plain{syncWriter: out, tracker: newTracker()}
-	done := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() {
+	return &plain{syncWriter: out, tracker: newTracker(), done: make(chan struct{})}
+}
+
+func (p *plain) start() {
+	p.begin()
+	p.running.Go(func() {
 		ticker := time.NewTicker(plainInterval)
 		defer ticker.Stop()
 		for {
 			select {
 			case now := <-ticker.C:
 				fmt.Fprintf(p, "%s  %s\n", now.Format(time.TimeOnly), p.status(now))
-			case <-done:
+			case <-p.done:
 				return
 			}
 		}
 	})
-	p.stop = sync.OnceFunc(func() { close(done); running.Wait() })
-	return p
 }
 
-func (p *plain) close() { p.stop() }
+func (p *plain) close() {
+	p.once.Do(func() { close(p.done) })
+	p.running.Wait()
+}

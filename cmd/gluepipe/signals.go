@@ -1,9 +1,38 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 )
+
+// watchSignals reacts to the first and the second Ctrl-C or SIGTERM. What it returns ends the watching; a third signal
+// then ends the process.
+func (j *job) watchSignals(drain, cancel func()) (stop func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	stopWatching := watchInterrupts(signals,
+		func() {
+			j.interrupted.Store(true)
+			j.notef("interrupted: %s", finishing(j.report.last().InFlight))
+			drain()
+		},
+		func() {
+			j.notef("interrupted again: cancelling what is in flight")
+			cancel()
+			signal.Stop(signals)
+		})
+	return func() { signal.Stop(signals); stopWatching() }
+}
+
+func finishing(inFlight int) string {
+	if inFlight == 0 {
+		return "finishing what is in flight; press Ctrl-C again to cancel it"
+	}
+	return fmt.Sprintf("finishing %s in flight; press Ctrl-C again to cancel them", plural(inFlight, "request"))
+}
 
 // watchInterrupts calls first at the first signal and second at the next one, both from one goroutine. Later signals are
 // left to the system once stop has been called; stop waits for the goroutine.

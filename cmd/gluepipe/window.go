@@ -29,8 +29,8 @@ func (w *window) rate() float64 {
 	}
 	first, last := w.samples[0], w.samples[len(w.samples)-1]
 	span := last.at.Sub(first.at)
-	if span <= 0 {
-		return 0
+	if span < time.Second {
+		return 0 // too short to tell
 	}
 	return float64(last.done-first.done) / span.Seconds()
 }
