@@ -23,13 +23,13 @@ func (e *encoder) lines(results []*batch.Result) ([]byte, error) {
 	dst := e.buf[:0]
 	for _, r := range results {
 		start := len(dst)
-		line, err := r.AppendJSON(dst)
-		if err != nil {
+		var err error
+		if dst, err = r.AppendJSON(dst); err != nil {
 			errs = append(errs, fmt.Errorf("encoding the result of request %d: %w", r.Index+1, err))
-			dst = line[:start]
+			dst = dst[:start]
 			continue
 		}
-		dst = append(line, '\n')
+		dst = append(dst, '\n')
 	}
 	e.buf = dst
 	return dst, errors.Join(errs...)

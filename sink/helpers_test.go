@@ -119,9 +119,10 @@ func linesOf(tb testing.TB, results ...*batch.Result) []byte {
 	tb.Helper()
 	var lines []byte
 	for _, r := range results {
-		line, err := r.AppendJSON(lines)
+		var err error
+		lines, err = r.AppendJSON(lines)
 		require.NoError(tb, err)
-		lines = append(line, '\n')
+		lines = append(lines, '\n')
 	}
 	return lines
 }
