@@ -200,9 +200,9 @@ func (c *Client) broken(body []byte, err error) *Error {
 	case errors.As(err, &syntax):
 		return answerError(batch.ErrServer, true, "200 OK: the answer's JSON is broken")
 	}
-	var mistyped *json.UnmarshalTypeError
-	if errors.As(err, &mistyped) {
-		return answerError(batch.ErrServer, true, "200 OK: the answer is no chat completion: field %q has a wrong type", mistyped.Field)
+	if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return answerError(batch.ErrServer, true,
+			"200 OK: the answer is no chat completion: field %q has a wrong type", mistyped.Field)
 	}
 	return answerError(batch.ErrServer, true, "200 OK: the answer is no chat completion: %w", err)
 }

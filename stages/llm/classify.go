@@ -25,20 +25,17 @@ func Classify(ctx context.Context, err error) *Error {
 	if err == nil {
 		return nil
 	}
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		return rewrap(known, err)
 	}
 	if kind := batch.KindOf(err); kind != "" {
 		return &Error{Kind: kind, Retryable: retryableKind(kind), Header: noHeader, Err: err}
 	}
 	// It comes first: there may be an empty APIError inside.
-	var request *openai.RequestError
-	if errors.As(err, &request) {
+	if request, ok := errors.AsType[*openai.RequestError](err); ok {
 		return fromRequestError(request, nil)
 	}
-	var api *openai.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*openai.APIError](err); ok {
 		return fromAPIError(api, nil)
 	}
 	if ctx.Err() != nil {

@@ -57,7 +57,8 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		return nil, batch.ErrAuthentication.Errorf("provider %s needs an API key: set %s", provider.Name, provider.KeyVar)
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, batch.ErrAuthentication.Errorf("the API key holds a space, a line break or another character that no key has")
+		return nil, batch.ErrAuthentication.Errorf(
+			"the API key holds a space, a line break or another character that no key has")
 	}
 	endpoint, err := chatURL(provider, cfg.BaseURL)
 	if err != nil {
@@ -88,7 +89,8 @@ func chatURL(provider Provider, baseURL string) (*url.URL, error) {
 		if provider.EndpointVar != "" {
 			hint = ", or " + provider.EndpointVar
 		}
-		return nil, batch.ErrInvalidRequest.Errorf("provider %s has no address of its own: set the base URL%s", provider.Name, hint)
+		return nil, batch.ErrInvalidRequest.Errorf(
+			"provider %s has no address of its own: set the base URL%s", provider.Name, hint)
 	}
 	u, err := url.Parse(strings.TrimSpace(baseURL))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -191,7 +193,8 @@ func (c *Client) request(ctx context.Context, body []byte) *http.Request {
 }
 
 func (c *Client) tooLarge(resp *http.Response) *Error {
-	e := answerError(batch.ErrServer, false, "the answer is larger than %d bytes: ask for less, or raise MaxResponseBytes", c.maxBytes)
+	e := answerError(batch.ErrServer, false,
+		"the answer is larger than %d bytes: ask for less, or raise MaxResponseBytes", c.maxBytes)
 	e.Status, e.RequestID, e.Header = resp.StatusCode, requestID(resp.Header), readHeader(resp.Header, time.Now())
 	return e
 }

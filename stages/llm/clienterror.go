@@ -18,8 +18,7 @@ func (c *Client) networkError(ctx context.Context, doing string, err error) *Err
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err // its text has the whole URL, in which there may be a secret
 	}
 	kind, retryable := classifyNetwork(err)

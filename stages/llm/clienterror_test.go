@@ -190,8 +190,7 @@ func TestKeyStandsInNoErrorThatEscapesIt(t *testing.T) {
 func requireNoKey(t *testing.T, err error) {
 	t.Helper()
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), testKey)
-	var api *openai.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*openai.APIError](err); ok {
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v", api, *api, *api), testKey)
 	}
 }

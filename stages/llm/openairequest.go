@@ -25,7 +25,8 @@ func openAIRequest(call *Call) (openai.ChatCompletionRequest, error) {
 	if err := json.Unmarshal(body, &req); err != nil {
 		var mistyped *json.UnmarshalTypeError
 		if errors.As(err, &mistyped) && mistyped.Field != "" {
-			return req, fmt.Errorf("go-openai can't send %q as a %s: leave it out, or use NewClient", mistyped.Field, mistyped.Value)
+			return req, fmt.Errorf(
+				"go-openai can't send %q as a %s: leave it out, or use NewClient", mistyped.Field, mistyped.Value)
 		}
 		return req, fmt.Errorf("go-openai can't send the request: %w", err)
 	}
