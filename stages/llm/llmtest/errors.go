@@ -21,13 +21,15 @@ func Error(status int, code, message string) *Answer {
 	return errorAnswer(status, kind, code, "", message)
 }
 
-// RateLimited is a 429 whose headers ask for a wait: Retry-After in seconds rounded up, and retry-after-ms. It comes at
-// once, as a limiter's answers do.
+// RateLimited is a 429 whose headers ask for a wait: retry-after-ms, and from a second on Retry-After in seconds rounded up.
+// It comes at once, as a limiter's answers do.
 func RateLimited(wait time.Duration) *Answer {
 	a := Error(http.StatusTooManyRequests, "rate_limit_exceeded",
 		fmt.Sprintf("Rate limit reached for requests. Please try again in %v.", wait))
-	a.Header = http.Header{}
-	setRetryAfter(a.Header, wait)
+	a.Header = http.Header{"Retry-After-Ms": {roundUp(wait, time.Millisecond)}}
+	if wait >= time.Second {
+		a.Header.Set("Retry-After", roundUp(wait, time.Second))
+	}
 	a.Delay = -1
 	return a
 }

@@ -169,13 +169,18 @@ func TestReadyMadeBrokenAnswers(t *testing.T) {
 }
 
 func TestRateLimitedAsksForAWait(t *testing.T) {
-	_, client := start(t, llmtest.Config{Latency: time.Hour, Respond: llmtest.Sequence(llmtest.RateLimited(1200 * time.Millisecond))})
-	a, err := client.post(hello)
-	require.NoError(t, err)
+	_, client := start(t, llmtest.Config{Latency: time.Hour, Respond: llmtest.Sequence( // it comes at once
+		llmtest.RateLimited(1200*time.Millisecond), llmtest.RateLimited(20*time.Millisecond),
+	)})
+	a := client.ask("m", "hi")
 	require.Equal(t, 429, a.status)
 	require.Equal(t, "2", a.header.Get("Retry-After"))
 	require.Equal(t, "1200", a.header.Get("Retry-After-Ms"))
 	require.Equal(t, "rate_limit_exceeded", a.completion(t).Error.Code)
+
+	a = client.ask("m", "hi")
+	require.Empty(t, a.header.Values("Retry-After"), "a second would be too much")
+	require.Equal(t, "20", a.header.Get("Retry-After-Ms"))
 }
 
 func TestRatesBreakThatShareOfTheAnswersTheSameInEachRun(t *testing.T) {

@@ -1,7 +1,6 @@
 package llmtest
 
 import (
-	"math"
 	"net/http"
 	"strconv"
 	"sync"
@@ -66,10 +65,13 @@ func (l *limits) setHeaders(h http.Header) {
 	h.Set("X-Ratelimit-Limit-Requests", strconv.Itoa(l.limit))
 	h.Set("X-Ratelimit-Remaining-Requests", strconv.Itoa(l.remaining))
 	h.Set("X-Ratelimit-Reset-Requests", l.reset.Round(time.Millisecond).String())
+	if l.wait > 0 {
+		h.Set("Retry-After", roundUp(l.wait, time.Second))
+		h.Set("Retry-After-Ms", roundUp(l.wait, time.Millisecond))
+	}
 }
 
-// setRetryAfter rounds up, so that who waits that long is let in.
-func setRetryAfter(h http.Header, wait time.Duration) {
-	h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-	h.Set("Retry-After-Ms", strconv.Itoa(int(math.Ceil(float64(wait)/float64(time.Millisecond)))))
+// roundUp counts in units, so that who waits that long is let in.
+func roundUp(wait, unit time.Duration) string {
+	return strconv.FormatInt(int64((wait+unit-1)/unit), 10)
 }

@@ -52,12 +52,16 @@ func TestServerCallsTheToolsThatTheMessageAsksFor(t *testing.T) {
 			lookUp, "List my orders", "", calls{{"look-up-orders", `{"query":"List my orders","limit":1,"min":1,"open":true,` +
 				`"sort":"asc","tags":[],"range":{"from":"List my orders"}}`}},
 		},
-		"a word inside another":     {getWeather, "All those sweathers", "", nil},
-		"a short word":              {bare, "now get up", "", nil},
-		"nothing of the sort":       {getWeather + "," + calculate, "Hello there", "", nil},
-		"tool_choice none":          {calculate, "Calculate 1 + 1", `,"tool_choice":"none"`, nil},
-		"tool_choice required":      {webSearch + "," + bare + "," + calculate, "Hi", `,"tool_choice":"required"`, calls{{"now", `{}`}}},
-		"tool_choice names one":     {calculate + "," + bare, "1 + 1", `,"tool_choice":{"type":"function","function":{"name":"now"}}`, calls{{"now", `{}`}}},
+		"a word inside another": {getWeather, "All those sweathers", "", nil},
+		"a short word":          {bare, "now get up", "", nil},
+		"nothing of the sort":   {getWeather + "," + calculate, "Hello there", "", nil},
+		"tool_choice none":      {calculate, "Calculate 1 + 1", `,"tool_choice":"none"`, nil},
+		"tool_choice required": {
+			webSearch + "," + bare + "," + calculate, "Hi", `,"tool_choice":"required"`, calls{{"now", `{}`}},
+		},
+		"tool_choice names one": {
+			calculate + "," + bare, "1 + 1", `,"tool_choice":{"type":"function","function":{"name":"now"}}`, calls{{"now", `{}`}},
+		},
 		"tool_choice auto":          {calculate, "1 + 1", `,"tool_choice":"auto"`, calls{{"calculate", `{"expression":"1 + 1"}`}}},
 		"a tool that's no function": {webSearch, "web search web_search", "", nil},
 		"no tools":                  {"", "Calculate 1 + 1", "", nil},
