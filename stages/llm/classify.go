@@ -119,7 +119,7 @@ func classify(status int, body providerError) (kind batch.ErrorKind, retryable b
 		case "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "credit_balance_exhausted",
 			"organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded":
 			return batch.ErrQuotaExceeded, false
-		// OpenAI, Azure, Groq, OpenRouter; then llama.cpp
+		// OpenAI and who follows it; then llama.cpp
 		case "context_length_exceeded", "exceed_context_size_error":
 			return batch.ErrTokenLimit, false
 		// https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter; then OpenAI

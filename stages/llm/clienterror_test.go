@@ -60,7 +60,6 @@ func TestErrorsAreClassifiedByStatusAndCode(t *testing.T) {
 		"429 quota's text": {429, apiJSON("insufficient_quota", "requests", "null"), batch.ErrRateLimit, retried, "429 Too Many Requests: insufficient_quota (code requests)"},
 		"400 context":      {400, apiJSON("too long", "invalid_request_error", `"context_length_exceeded"`), batch.ErrTokenLimit, final, "400 Bad Request: too long (code context_length_exceeded)"},
 		"llama.cpp":        {400, `{"error":{"code":400,"message":"too long","type":"exceed_context_size_error","n_ctx":8}}`, batch.ErrTokenLimit, final, "400 Bad Request: too long (code exceed_context_size_error)"},
-		"openrouter":       {400, `{"error":{"code":400,"message":"too long","metadata":{"error_type":"context_length_exceeded"}}}`, batch.ErrTokenLimit, final, "400 Bad Request: too long (code context_length_exceeded)"},
 		"azure filter":     {400, `{"error":{"message":"filtered","type":null,"param":"prompt","code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{}}}}`, batch.ErrContentFilter, final, "400 Bad Request: filtered (code content_filter, ResponsibleAIPolicyViolation)"},
 		"azure inner":      {400, `{"error":{"message":"filtered","code":"BadRequest","innererror":{"code":"ResponsibleAIPolicyViolation"}}}`, batch.ErrContentFilter, final, "400 Bad Request: filtered (code BadRequest, ResponsibleAIPolicyViolation)"},
 		"500":              {500, apiJSON("oops", "server_error", "null"), batch.ErrServer, retried, "500 Internal Server Error: oops (code server_error)"},

@@ -70,12 +70,6 @@ func (p *providerError) read(members map[string]json.RawMessage) {
 	if json.Unmarshal(members["innererror"], &inner) == nil {
 		p.inner = inner.Code
 	}
-	var metadata struct { // OpenRouter's
-		ErrorType string `json:"error_type"`
-	}
-	if p.code == "" && json.Unmarshal(members["metadata"], &metadata) == nil {
-		p.code = metadata.ErrorType
-	}
 	var details []struct {
 		RetryDelay string `json:"retryDelay"`
 	}

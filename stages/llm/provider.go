@@ -34,7 +34,7 @@ var providers = [...]Provider{
 		EndpointVar: "AZURE_OPENAI_ENDPOINT", EndpointPath: "/openai/v1",
 	},
 	// https://api-docs.deepseek.com
-	{Name: "deepseek", BaseURL: "https://api.deepseek.com/v1", KeyVar: "DEEPSEEK_API_KEY"},
+	{Name: "deepseek", BaseURL: "https://api.deepseek.com", KeyVar: "DEEPSEEK_API_KEY"},
 	// https://docs.fireworks.ai/tools-sdks/openai-compatibility
 	{Name: "fireworks", BaseURL: "https://api.fireworks.ai/inference/v1", KeyVar: "FIREWORKS_API_KEY"},
 	// https://ai.google.dev/gemini-api/docs/openai
@@ -43,13 +43,13 @@ var providers = [...]Provider{
 	{Name: "groq", BaseURL: "https://api.groq.com/openai/v1", KeyVar: "GROQ_API_KEY"},
 	// https://github.com/ggml-org/llama.cpp/tree/master/tools/server
 	{Name: "llamacpp", BaseURL: "http://localhost:8080/v1", KeyVar: "LLAMA_API_KEY", KeyOptional: true},
-	// https://lmstudio.ai/docs/developer/openai-compat
+	// https://lmstudio.ai/docs/developer/core/authentication
 	{Name: "lmstudio", BaseURL: "http://localhost:1234/v1", KeyVar: "LM_API_TOKEN", KeyOptional: true},
 	// https://docs.mistral.ai/api
 	{Name: "mistral", BaseURL: "https://api.mistral.ai/v1", KeyVar: "MISTRAL_API_KEY"},
 	// the server of llmtest, which listens where it was started
 	{Name: "mock", KeyOptional: true},
-	// https://docs.ollama.com/openai
+	// https://docs.ollama.com/api/openai-compatibility
 	{Name: "ollama", BaseURL: "http://localhost:11434/v1", KeyVar: "OLLAMA_API_KEY", KeyOptional: true},
 	// https://platform.openai.com/docs/api-reference/authentication
 	{Name: "openai", BaseURL: "https://api.openai.com/v1", KeyVar: "OPENAI_API_KEY"},
