@@ -37,7 +37,7 @@ type client struct {
 func newModels(config *Config) (*models, error) {
 	m := &models{config: config, permits: llm.NewPermits(config.MaxConcurrent), clients: make(map[string]client)}
 	if config.Completer != nil {
-		m.clients[""] = client{Completer: m.paced(llm.Key{Completer: config.Completer})}
+		m.clients[""] = client{Completer: m.paced(llm.Key{Completer: classified(config.Completer)})}
 		return m, nil
 	}
 	provider, model, err := splitModel(config.Model, config.BaseURL)
@@ -160,6 +160,17 @@ func (m *models) startMock(model string) (baseURL string, err error) {
 	}
 	m.closers = append(m.closers, server.Close)
 	return server.BaseURL(), nil
+}
+
+// classified lets limits and keys see what an error of the caller's own Completer means.
+func classified(next llm.Completer) llm.Completer {
+	return llm.CompleterFunc(func(ctx context.Context, call *llm.Call) (*llm.Answer, error) {
+		answer, err := next.Complete(ctx, call)
+		if err != nil {
+			return nil, llm.Classify(ctx, err)
+		}
+		return answer, nil
+	})
 }
 
 // paced wraps the keys of one provider, from the inside out: a call's timeout begins once it has a permit, takes a permit

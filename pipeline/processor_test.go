@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sashabaranov/go-openai"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gluepipe/gluepipe/source"
@@ -468,4 +469,21 @@ func TestASecondKeyTakesOverFromARefusedOne(t *testing.T) {
 	response, err := p.Process(t.Context(), requests(20))
 	require.NoError(t, err)
 	require.Equal(t, 20, response.SuccessfulRequests)
+}
+
+func TestAPlainErrorOfTheCallersCompleterIsClassified(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		limited := llm.CompleterFunc(func(context.Context, *llm.Call) (*llm.Answer, error) {
+			if tries++; tries == 1 {
+				return nil, &openai.APIError{HTTPStatusCode: 429, Message: "slow down"}
+			}
+			return &llm.Answer{Text: "ok"}, nil
+		})
+		p := newProcessor(t, &Config{Completer: limited})
+		response, err := p.Process(t.Context(), requests(1))
+		require.NoError(t, err)
+		require.True(t, response.Results[0].Success)
+		require.Equal(t, 1, response.Results[0].Attempts)
+	})
 }

@@ -1,0 +1,58 @@
+// Bench measures gluepipe file to file, with durable output, over real HTTP:
+//
+//	go run ./cmd/bench file      requests a second and CPU a request
+//	go run ./cmd/bench memory    resident memory at 10%, 50% and 100% of a million requests
+//
+// The server that answers is a process of its own, on loopback, so that what is measured is the pipeline's. It shares the
+// machine's cores all the same: compare figures of one machine, taken in one run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+)
+
+const usage = `usage: bench file|memory [flags]
+  -n N          requests (file: 100000, memory: 1000000)
+  -c N          model calls in flight (64)
+  -latency D    of each answer (0)
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1) //nolint:gocritic // nothing is left to stop
+	}
+}
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	if len(args) == 0 {
+		return errors.New(usage)
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	n := flags.Int("n", 0, "")
+	inFlight := flags.Int("c", 64, "")
+	latency := flags.Duration("latency", 0, "")
+	if err := flags.Parse(args[1:]); err != nil {
+		return fmt.Errorf("%w\n%s", err, usage)
+	}
+	b := &bench{requests: *n, inFlight: *inFlight, latency: *latency, stdout: stdout}
+	switch args[0] {
+	case "serve":
+		return serve(ctx, *latency, stdout)
+	case "file":
+		return b.file(ctx)
+	case "memory":
+		return b.memory(ctx)
+	default:
+		return errors.New(usage)
+	}
+}

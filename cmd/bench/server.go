@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/gluepipe/gluepipe/stages/llm/llmtest"
+)
+
+// serve answers until ctx ends or whoever started it is gone, and prints where.
+func serve(ctx context.Context, latency time.Duration, stdout io.Writer) error {
+	server, err := llmtest.Start(llmtest.Config{Latency: latency}) //nolint:contextcheck // Close ends it
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, server.BaseURL())
+	orphaned := make(chan struct{})
+	go func() {
+		defer close(orphaned)
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the process that holds the other end
+	}()
+	select {
+	case <-ctx.Done():
+	case <-orphaned:
+	}
+	return server.Close()
+}
+
+// startServer starts this program's serve as a process, and returns its address and what ends it.
+func startServer(ctx context.Context, latency time.Duration) (baseURL string, stop func() error, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "serve", "-latency", latency.String())
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() error {
+		_ = stdin.Close() // tells it to end
+		return cmd.Wait()
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		return "", nil, fmt.Errorf("starting the server: %w", err)
+	}
+	return strings.TrimSpace(line), stop, nil
+}
