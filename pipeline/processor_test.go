@@ -487,3 +487,30 @@ func TestAPlainErrorOfTheCallersCompleterIsClassified(t *testing.T) {
 		require.Equal(t, 1, response.Results[0].Attempts)
 	})
 }
+
+// What is paid for and not yet written is lost by a kill.
+func TestFewResultsWaitToBeWritten(t *testing.T) {
+	for _, n := range []int{1, 2, 5, 16, 64, 500} {
+		synctest.Test(t, func(t *testing.T) {
+			var finished atomic.Int32
+			counting := llm.CompleterFunc(func(context.Context, *llm.Call) (*llm.Answer, error) {
+				finished.Add(1)
+				return &llm.Answer{Text: "ok"}, nil
+			})
+			p := newProcessor(t, &Config{Completer: counting, MaxConcurrent: n})
+			stuck := make(chan struct{})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				_, _ = p.Run(t.Context(), source.Slice(requests(3000)), funcSink(func(context.Context, []*batch.Result) error {
+					<-stuck
+					return nil
+				}))
+			})
+			synctest.Wait()
+			// The hand-overs between the stages hold one each.
+			require.LessOrEqual(t, int(finished.Load()), max(2*n, n+3))
+			close(stuck)
+			wg.Wait()
+		})
+	}
+}
