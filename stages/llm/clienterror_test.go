@@ -120,7 +120,7 @@ func TestFilteredAnswerKeepsItsUsage(t *testing.T) {
 	require.Equal(t, &batch.TokenUsage{Prompt: 3, Completion: 4, Total: 7}, asError(t, err).Usage)
 }
 
-func TestRetryAfterIsTheLongestDemand(t *testing.T) {
+func TestRetryAfterIsWhatTheAnswerDemands(t *testing.T) {
 	tests := map[string]struct {
 		status int
 		body   string
@@ -129,7 +129,10 @@ func TestRetryAfterIsTheLongestDemand(t *testing.T) {
 	}{
 		"seconds":             {503, "", []string{"Retry-After", "20"}, 20 * time.Second},
 		"milliseconds":        {429, "", []string{"Retry-After-Ms", "1500", "Retry-After", "1"}, 1500 * time.Millisecond},
-		"reset of requests":   {429, "", []string{"Retry-After", "1", "X-Ratelimit-Remaining-Requests", "0", "X-Ratelimit-Reset-Requests", "6m0s"}, 6 * time.Minute},
+		"rounded seconds":     {429, "", []string{"Retry-After-Ms", "120", "Retry-After", "1"}, 120 * time.Millisecond},
+		"other seconds":       {429, "", []string{"Retry-After-Ms", "120", "Retry-After", "20"}, 20 * time.Second},
+		"reset of requests":   {429, "", []string{"X-Ratelimit-Remaining-Requests", "0", "X-Ratelimit-Reset-Requests", "6m0s"}, 6 * time.Minute},
+		"reset, last resort":  {429, "", []string{"Retry-After", "1", "X-Ratelimit-Remaining-Requests", "0", "X-Ratelimit-Reset-Requests", "6m0s"}, time.Second},
 		"reset of tokens":     {429, "", []string{"X-Ratelimit-Remaining-Tokens", "0", "X-Ratelimit-Reset-Tokens", "120ms"}, 120 * time.Millisecond},
 		"reset that is not":   {429, "", []string{"X-Ratelimit-Remaining-Tokens", "7", "X-Ratelimit-Reset-Tokens", "6m0s"}, 0},
 		"reset of a 503":      {503, "", []string{"X-Ratelimit-Remaining-Tokens", "0", "X-Ratelimit-Reset-Tokens", "6m0s"}, 0},

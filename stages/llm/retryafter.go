@@ -24,18 +24,19 @@ func readHeader(h http.Header, now time.Time) Header {
 	}
 }
 
-// retryAfter returns the longest wait that a failed answer demands, so that none is undercut. A limit's reset counts on a
-// 429 alone, and only where nothing of that limit remains: servers send it with every answer.
+// retryAfter returns the wait that a failed answer demands: the longer of its Retry-After and retry-after-ms; else, on a 429,
+// the reset of a limit of which nothing remains. A reset is the time until the whole limit is free again, which is more than a
+// call needs, and so the last resort: https://platform.openai.com/docs/guides/rate-limits
 func retryAfter(status int, h http.Header, limits Header, now time.Time) time.Duration {
-	wait := max(
-		parseWait(h.Get("Retry-After"), now),
-		parseMillis(h.Get("Retry-After-Ms")),
-	)
-	if status != http.StatusTooManyRequests {
+	wait, exact := parseWait(h.Get("Retry-After"), now), parseMillis(h.Get("Retry-After-Ms"))
+	if exact > wait || exact > wait-time.Second && exact > 0 { // the seconds are the milliseconds rounded up
+		wait = exact
+	}
+	if wait > 0 || status != http.StatusTooManyRequests {
 		return wait
 	}
 	if limits.RemainingRequests == 0 {
-		wait = max(wait, limits.ResetRequests)
+		wait = limits.ResetRequests
 	}
 	if limits.RemainingTokens == 0 {
 		wait = max(wait, limits.ResetTokens)

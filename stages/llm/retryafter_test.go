@@ -36,7 +36,7 @@ func FuzzRetryAfterIsNeverNegativeNorEndless(f *testing.F) {
 		if got < 0 || got > maxRetryAfter {
 			t.Fatalf("got %v", got)
 		}
-		if got < parseWait(after, now) || got < parseMillis(millis) {
+		if got <= parseWait(after, now)-time.Second || got < parseMillis(millis) {
 			t.Fatalf("%v undercuts Retry-After %q or %q", got, after, millis)
 		}
 		if limits.RemainingRequests < -1 || limits.RemainingTokens < -1 || limits.ResetRequests < 0 || limits.ResetTokens < 0 {
