@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // stdio holds the three standard streams. Data goes to out; progress, logs, the summary and errors go to err.
@@ -63,8 +64,19 @@ within rate limits, and so that a run that was interrupted goes on where it ende
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.mockCommand(), a.versionCommand())
 	for _, cmd := range root.Commands() {
 		cmd.Flags().SortFlags = false
+		completeChoices(cmd)
 	}
 	return root
+}
+
+// completeChoices teaches the shell the values of flags that have a choice of them.
+func completeChoices(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if value, ok := flag.Value.(choiceValue); ok {
+			// It fails only for a flag that the command doesn't have.
+			_ = cmd.RegisterFlagCompletionFunc(flag.Name, cobra.FixedCompletions(value.choices, cobra.ShellCompDirectiveNoFileComp))
+		}
+	})
 }
 
 // knownCommand is the argument rule of the root: what reaches it is no command.

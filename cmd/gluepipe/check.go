@@ -106,7 +106,7 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 // inspect validates the input as a run would and hands out each item, without a call or a key. done is a file of results
 // whose requests are dropped, or "".
 func (a *app) inspect(ctx context.Context, s *settings, input, done string, each func(*batch.Item) error) error {
-	src, err := a.openInput(input, s, newFieldWarnings(a.notef).look)
+	src, err := a.openInput(input, s, func(*batch.Item) {})
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,11 @@ func (a *app) inspect(ctx context.Context, s *settings, input, done string, each
 			earlier = asked{Index: index}
 		}
 	}
-	_, err = processor.Check(ctx, src, earlier, each)
+	warnings := newFieldWarnings(a.notef)
+	_, err = processor.Check(ctx, src, earlier, func(item *batch.Item) error {
+		warnings.look(item)
+		return each(item)
+	})
 	return err
 }
 

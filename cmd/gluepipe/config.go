@@ -31,7 +31,8 @@ func (s *settings) pipelineConfig(lookup lookupFunc) (*pipeline.Config, error) {
 func (s *settings) requestConfig() *pipeline.Config {
 	tools, _ := tool.Select(tool.Builtins(), s.tools...) // the flag let only known names in
 	return &pipeline.Config{
-		Model: s.model, SystemPrompt: s.systemPrompt, Tools: tools, Params: s.params, MaxToolIterations: s.maxToolIterations,
+		Model: s.model, SystemPrompt: s.systemPrompt, Tools: tools, Params: s.params,
+		MaxToolIterations: zeroIsNone(s.maxToolIterations),
 	}
 }
 
@@ -65,11 +66,11 @@ func (s *settings) connect(cfg *pipeline.Config, lookup lookupFunc) error {
 }
 
 // zeroIsNone turns the command line's 0 into the configuration's -1, where 0 is the default.
-func zeroIsNone(d time.Duration) time.Duration {
-	if d == 0 {
+func zeroIsNone[T int | time.Duration](n T) T {
+	if n == 0 {
 		return -1
 	}
-	return d
+	return n
 }
 
 // newLogger logs to w. level and format are checked by their flags.

@@ -51,13 +51,15 @@ func errorText(cmd *cobra.Command, err error) string {
 	if err == nil || errors.As(err, &status) {
 		return ""
 	}
-	// Joined errors stand on lines of their own; people and logs get one line.
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	text := oneLine(err)
 	if exitCode(err) == exitUsage {
 		text += fmt.Sprintf("; see '%s --help'", cmd.CommandPath())
 	}
 	return text
 }
+
+// oneLine returns the error's text. Joined errors stand on lines of their own; people and logs get one line.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // isUnknownCommand recognises the usage error that cobra's own commands (completion, help) make: it has no type.
 func isUnknownCommand(err error) bool { return strings.HasPrefix(err.Error(), "unknown command ") }

@@ -141,45 +141,53 @@ func (j *job) countInput(ctx context.Context) (stop func()) {
 
 // conclude prints the summary and returns what decides the exit code.
 func (j *job) conclude(summary *batch.Summary, err error, out *output) error {
-	responseErr := out.writeResponse(summary)
-	fmt.Fprintln(j.err)
-	writeSummary(j.err, summary, out.meter)
-	for _, place := range out.places() {
-		j.app.notef("%s", place)
+	broken := err != nil
+	if err == errInterruptedTwice {
+		err = nil // nobody needs to be told
 	}
-	j.adviseNext(summary, err, out)
+	err = errors.Join(out.explain(err), out.writeResponse(summary))
+	j.notef("")
+	writeSummary(j.report, summary, out.meter)
+	for _, place := range out.places() {
+		j.notef("%s", place)
+	}
+	j.adviseNext(summary, broken || j.interrupted.Load() || summary.UnfinishedRequests > 0, out)
 	switch {
 	case j.interrupted.Load():
+		if err != nil {
+			j.notef("gluepipe: %s", oneLine(err))
+		}
 		return statusError(exitInterrupted)
-	case err != nil || responseErr != nil:
-		return errors.Join(out.explain(err), responseErr)
+	case err != nil:
+		return err
 	case summary.FailedRequests > 0:
 		return statusError(exitFailures)
 	}
 	return nil
 }
 
-// adviseNext tells how to do what is left.
-func (j *job) adviseNext(summary *batch.Summary, err error, out *output) {
-	ended := err != nil || j.interrupted.Load() || summary.UnfinishedRequests > 0
+// adviseNext tells how to do what is left. cut says that the run ended before its input did.
+func (j *job) adviseNext(summary *batch.Summary, cut bool, out *output) {
+	given := ""
+	if j.input == standard {
+		given = " (give it the same input)"
+	}
 	switch {
-	case !ended && summary.FailedRequests == 0:
+	case out.path == standard && cut:
+		j.notef("nothing to continue: the results went to standard output; with -o FILE a run can be continued")
 	case out.path == standard:
-		if ended {
-			j.app.notef("nothing to continue: the results went to standard output; with -o FILE a run can be continued")
-		}
-	case ended:
-		j.app.notef("continue with:  %s", commandLine(withFlag(j.args, j.continuing())))
-	default:
-		j.app.notef("do the failed requests again with:  %s", commandLine(withFlag(j.args, "--rerun-failed")))
+	case cut:
+		j.notef("continue%s with:  %s", given, j.commandAgain())
+	case summary.FailedRequests > 0:
+		j.notef("do the failed requests again%s with:  %s", given, j.commandAgain("--rerun-failed"))
 	}
 }
 
-// continuing returns the flag that a continued run needs where it was told from elsewhere to start over.
-func (j *job) continuing() string {
+// commandAgain returns the command of this run with other flags to say how the output is continued.
+func (j *job) commandAgain(flags ...string) string {
 	given := slices.ContainsFunc(j.args, func(arg string) bool { return isFlag(arg, "--overwrite") })
-	if j.settings.overwrite && !given {
-		return "--overwrite=false"
+	if j.settings.overwrite && !given { // the environment or the file says so
+		flags = append(flags, "--overwrite=false")
 	}
-	return ""
+	return commandLine(continuing(j.args, flags))
 }

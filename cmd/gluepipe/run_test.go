@@ -336,3 +336,18 @@ func TestKeysAppearNowhere(t *testing.T) {
 		})
 	}
 }
+
+func TestTheCommandToContinueIsQuotedAndSaysNoMoreThanItMust(t *testing.T) {
+	require.Equal(t, `gluepipe run 'my in.jsonl' -o out.jsonl --param 'user=it'\''s' --rerun-failed -- --overwrite`,
+		commandLine(continuing([]string{
+			"run", "my in.jsonl", "-o", "out.jsonl", "--overwrite", "--rerun-failed=false", "--param", "user=it's", "--", "--overwrite",
+		}, []string{"--rerun-failed"})))
+}
+
+func TestAnOverwriteFromTheEnvironmentIsTakenBackToContinue(t *testing.T) {
+	inTempDir(t, nil)
+	got := gluepipe(t, "{}", env{"GLUEPIPE_OVERWRITE": "true"}, "run", "-", "-o", "out.jsonl", "--model", "mock:echo")
+	require.Equal(t, exitFailures, got.code)
+	require.Contains(t, got.stderr, "\ndo the failed requests again (give it the same input) with:  "+
+		"gluepipe run - -o out.jsonl --model mock:echo --rerun-failed --overwrite=false\n")
+}

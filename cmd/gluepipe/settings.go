@@ -105,7 +105,7 @@ func (s *settings) requestFlags(flags *pflag.FlagSet) {
 	text(flags, &s.model, "model", "PROVIDER:MODEL", "of requests that name none")
 	flags.Var(promptValue{&s.systemPrompt}, "system-prompt", "of requests that bring none")
 	flags.Var(toolsValue{&s.tools}, "tools", "built-in tools the model may call: calculate, now")
-	count(flags, &s.maxToolIterations, "max-tool-iterations", 1, "tool turns of one conversation")
+	count(flags, &s.maxToolIterations, "max-tool-iterations", 0, "tool turns of one conversation; 0: no bound")
 	flags.Var(paramsValue{&s.params}, "param", "a field of the body, such as temperature=0 or stop='[\"END\"]'; repeatable")
 	count(flags, &s.limit, "limit", 1, "only the first N requests of the input")
 	count(flags, &s.maxLineBytes, "max-line-bytes", 1, "a longer line is a failed request")

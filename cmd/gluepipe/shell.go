@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -23,26 +24,19 @@ func shellQuote(arg string) string {
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
-// withFlag returns the arguments of a run with one of the flags that choose how an output is continued, or with none ("").
-func withFlag(args []string, flag string) []string {
+// continuing returns the arguments of a run with other flags in place of those that say how an output is continued.
+func continuing(args, flags []string) []string {
 	var kept []string
 	for i, arg := range args {
 		if arg == "--" {
 			// What follows are no flags.
-			return append(appendFlag(kept, flag), args[i:]...)
+			return slices.Concat(kept, flags, args[i:])
 		}
 		if !isFlag(arg, "--overwrite") && !isFlag(arg, "--rerun-failed") {
 			kept = append(kept, arg)
 		}
 	}
-	return appendFlag(kept, flag)
-}
-
-func appendFlag(args []string, flag string) []string {
-	if flag == "" {
-		return args
-	}
-	return append(args, flag)
+	return append(kept, flags...)
 }
 
 func isFlag(arg, name string) bool { return arg == name || strings.HasPrefix(arg, name+"=") }

@@ -16,13 +16,14 @@ func (j *job) watchSignals(drain, cancel func()) (stop func()) {
 	stopWatching := watchInterrupts(signals,
 		func() {
 			j.interrupted.Store(true)
-			j.notef("interrupted: %s", finishing(j.report.last().InFlight))
-			drain()
+			inFlight := j.report.last().InFlight
+			drain() // before it is said: who reads it may count on it
+			j.notef("interrupted: %s", finishing(inFlight))
 		},
 		func() {
+			signal.Stop(signals)
 			j.notef("interrupted again: cancelling what is in flight")
 			cancel()
-			signal.Stop(signals)
 		})
 	return func() { signal.Stop(signals); stopWatching() }
 }

@@ -164,3 +164,8 @@ func TestMissingInputBreaksTheRun(t *testing.T) {
 	require.Equal(t, outcome{exitBroken, "", "gluepipe: open in.jsonl: no such file or directory\n"}, got)
 	require.NoFileExists(t, "out.jsonl")
 }
+
+func TestTheShellCompletesChoices(t *testing.T) {
+	got := gluepipe(t, "", nil, "__complete", "run", "--error-strategy", "")
+	require.Equal(t, "continue\nfail_fast\nskip\n:4\n", got.stdout)
+}
