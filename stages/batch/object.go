@@ -109,14 +109,15 @@ func (o *object) seconds(name string, d *time.Duration) {
 	if !ok {
 		return
 	}
-	s, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil {
-		o.fail(name, "a number of seconds", raw)
+	exact, err := time.ParseDuration(string(raw) + "s")
+	if err == nil {
+		*d = exact
 		return
 	}
-	// Beyond 292 years a Duration overflows.
+	// ParseDuration knows no exponents.
+	s, err := strconv.ParseFloat(string(raw), 64)
 	s = math.Round(s * float64(time.Second))
-	if math.Abs(s) >= math.MaxInt64 {
+	if err != nil || math.Abs(s) >= math.MaxInt64 { // 292 years
 		o.fail(name, "a number of seconds", raw)
 		return
 	}

@@ -19,9 +19,20 @@ func Key(dst []byte, name string) []byte {
 	return append(String(dst, name), ':')
 }
 
-// Seconds appends d as a number of seconds.
+// Seconds appends d as a number of seconds, exactly: a float64 would turn 1.23456789 s into 1.2345678900000001.
 func Seconds(dst []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(dst, d.Seconds(), 'f', -1, 64)
+	nanoseconds := uint64(d)
+	if d < 0 {
+		dst, nanoseconds = append(dst, '-'), -nanoseconds
+	}
+	dst = strconv.AppendUint(dst, nanoseconds/1e9, 10)
+	if fraction := nanoseconds % 1e9; fraction > 0 {
+		point := len(dst)
+		dst = strconv.AppendUint(dst, 1e9+fraction, 10) // the leading 1 keeps the zeros after the point
+		dst[point] = '.'
+		dst = bytes.TrimRight(dst, "0")
+	}
+	return dst
 }
 
 // Raw appends raw, which must be one JSON value, compacted. Bytes that are not UTF-8 become U+FFFD, a run of them one,
