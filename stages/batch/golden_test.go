@@ -89,7 +89,7 @@ func TestDecodingReplacesWhatTheValueHeldBefore(t *testing.T) {
 	require.Zero(t, summary)
 }
 
-func lines(t *testing.T, path string) [][]byte {
+func lines(t testing.TB, path string) [][]byte {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)

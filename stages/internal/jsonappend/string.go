@@ -4,7 +4,7 @@ import "unicode/utf8"
 
 const hex = "0123456789abcdef"
 
-// String appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD, as encoding/json writes them.
+// String appends s as a JSON string. Each byte that is not UTF-8 becomes U+FFFD, as a decoder would have it.
 func String(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
@@ -40,7 +40,7 @@ func String(dst []byte, s string) []byte {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			dst = append(dst, s[start:i]...)
-			dst = append(dst, `\ufffd`...)
+			dst = append(dst, "\ufffd"...)
 			start = i + size
 		case r == '\u2028' || r == '\u2029': // legal in JSON, a line end in JavaScript and to some readers of lines
 			dst = append(dst, s[start:i]...)
