@@ -14,16 +14,16 @@ import (
 )
 
 const want = `At most 3 at once: 20 of 20 succeeded
-  Wall time:             0.00s
-  Total processing time: 0.00s
+  Wall time:             1ms
+  Total processing time: 1ms
   Concurrency benefit:   1.0x
 At most 10 at once: 20 of 20 succeeded
-  Wall time:             0.00s
-  Total processing time: 0.00s
+  Wall time:             1ms
+  Total processing time: 1ms
   Concurrency benefit:   1.0x
 At most 20 at once: 20 of 20 succeeded
-  Wall time:             0.00s
-  Total processing time: 0.00s
+  Wall time:             1ms
+  Total processing time: 1ms
   Concurrency benefit:   1.0x
 `
 

@@ -61,7 +61,9 @@ func TestTheToolRequestsCallTheToolsTheyName(t *testing.T) {
 
 func TestEachBrokenLineFailsByItselfAndSaysWhy(t *testing.T) {
 	results := run(t, "broken.jsonl")
-	require.Equal(t, []string{"first", "second", "no-message", "line-5", "line-6", "line-7", "third", "line-9", "last"}, ids(results))
+	require.Equal(t, []string{
+		"first", "second", "no-message", "line-5", "line-6", "line-7", "third", "line-9", "last",
+	}, ids(results))
 	errs := map[string]string{}
 	for _, r := range results {
 		if !r.Success {

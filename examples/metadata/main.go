@@ -1,5 +1,5 @@
-// Command metadata gives requests ids and metadata, and finds both again in their results. A request without an id is given
-// one. At the end it prints what the whole batch took.
+// Command metadata gives requests ids and metadata, and finds both again in their results. A request without an id is
+// given one. At the end it prints what the whole batch took.
 //
 //	go run ./examples/metadata
 package main
@@ -10,6 +10,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"time"
 
 	"github.com/gluepipe/gluepipe/examples/internal/example"
 	"github.com/gluepipe/gluepipe/pipeline"
@@ -36,7 +37,7 @@ func run(ctx context.Context, w io.Writer) error {
 		},
 		{
 			UserMessage: "Do you ship to Norway?",
-			Metadata:    map[string]any{"user_id": "789", "priority": "low"},
+			Metadata:    map[string]any{"user_id": "789", "priority": "low", "order": 20433},
 		},
 	}
 	response, err := pipeline.BatchComplete(ctx, requests, &pipeline.Config{Model: example.Model("mock:echo")})
@@ -52,8 +53,8 @@ func run(ctx context.Context, w io.Writer) error {
 			fmt.Fprintf(w, "  %s: %s\n", r.ErrorType, r.Error)
 		}
 	}
-	fmt.Fprintf(w, "\n%d of %d requests succeeded in %.2fs\n", response.SuccessfulRequests, response.TotalRequests,
-		response.WallTime.Seconds())
+	fmt.Fprintf(w, "\n%d of %d requests succeeded in %v\n", response.SuccessfulRequests, response.TotalRequests,
+		response.WallTime.Round(time.Millisecond))
 	if tokens := response.TotalTokensUsed; tokens != nil {
 		fmt.Fprintf(w, "%d tokens: %d for the prompts, %d for the answers\n", tokens.Total, tokens.Prompt, tokens.Completion)
 	}

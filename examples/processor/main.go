@@ -1,5 +1,5 @@
-// Command processor runs several batches with one configuration. They share its connections, and its MaxConcurrent and rate
-// limits hold for all of them together.
+// Command processor runs several batches with one configuration. They share its connections, and its MaxConcurrent and
+// rate limits hold for all of them together.
 //
 //	go run ./examples/processor
 package main

@@ -36,14 +36,14 @@ func run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	for _, r := range response.Results {
-		outcome := "answered: " + r.Response
+		outcome := r.Response
 		if !r.Success {
 			outcome = "failed: " + r.Error
 		}
 		if r.Metadata["_retried"] == true {
 			outcome += fmt.Sprintf(" (retried, %d attempts)", r.Attempts)
 		}
-		fmt.Fprintf(w, "%s %s\n", r.ID, outcome)
+		fmt.Fprintf(w, "%s: %s\n", r.ID, outcome)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ var handbook = []struct{ word, rule string }{
 	{"ship", "We ship to Europe only."},
 }
 
-// addRules adds to a question what the handbook says about it. Effective is the item's own; the Request stays as it came.
+// addRules adds to a question what the handbook says. Effective is the item's own; the Request stays as it came.
 func addRules(_ context.Context, item *batch.Item) error {
 	question := item.Request.UserMessage
 	for _, entry := range handbook {

@@ -1,5 +1,5 @@
 // Command stream puts the model into the middle of a Go pipeline that is made of channels: tickets come from the stage
-// before, and each answer goes on to the stage after as soon as it is there. No stage gets far ahead of the others.
+// before, and each answer goes on to the stage after as soon as it is there. A slow stage slows down those before it.
 //
 //	go run ./examples/stream
 package main

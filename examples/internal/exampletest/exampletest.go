@@ -18,8 +18,8 @@ import (
 	"github.com/gluepipe/gluepipe/stages/llm/llmtest"
 )
 
-// WithoutKey takes the model and the key out of the environment, so that the example asks its mock. The test fails if a
-// goroutine is left at its end.
+// WithoutKey takes the model and the key out of the environment, so that the example asks its mock. The test fails if it
+// leaves a goroutine behind.
 func WithoutKey(t *testing.T) {
 	t.Helper()
 	verifyNoLeaks(t)
@@ -28,11 +28,13 @@ func WithoutKey(t *testing.T) {
 }
 
 // WithProvider makes the environment that of someone with a key. The example's calls reach the server that is returned,
-// which answers as respond says; nil echoes. The test fails if a goroutine is left at its end.
+// which answers as respond says; nil echoes. The test fails if it leaves a goroutine behind.
 func WithProvider(t *testing.T, respond func(*llmtest.Request) *llmtest.Answer) *llmtest.Server {
 	t.Helper()
 	verifyNoLeaks(t)
-	server := llmtest.New(t, llmtest.Config{APIKeys: []string{"sk-test"}, Respond: respond, CountAttempts: true, RecordBodies: true})
+	server := llmtest.New(t, llmtest.Config{
+		APIKeys: []string{"sk-test"}, Respond: respond, CountAttempts: true, RecordBodies: true,
+	})
 	target, err := url.Parse(server.BaseURL())
 	require.NoError(t, err)
 	transport := &http.Transport{}
@@ -55,16 +57,16 @@ func verifyNoLeaks(t *testing.T) {
 }
 
 var (
-	seconds = regexp.MustCompile(`\d+\.\d+s`)
+	elapsed = regexp.MustCompile(`\b\d+(\.\d+)?m?s\b`)
 	madeID  = regexp.MustCompile(`batch-[0-9a-f-]{36}-`)
 )
 
-// Output runs an example and returns what it prints, with 0.00s for every time and batch-<uuid>- at the beginning of every
+// Output runs an example and returns what it prints, with 1ms for every time, and batch-<uuid>- at the beginning of every
 // id that was made up.
 func Output(t *testing.T, run func(context.Context, io.Writer) error) string {
 	t.Helper()
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out))
-	text := seconds.ReplaceAllString(out.String(), "0.00s")
+	text := elapsed.ReplaceAllString(out.String(), "1ms")
 	return madeID.ReplaceAllString(text, "batch-<uuid>-")
 }
