@@ -25,8 +25,9 @@ func FuzzMessage(f *testing.F) {
 	f.Add([]byte(`{"content":null,"tool_calls":[{"type":"custom","custom":{}}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var first, second batch.Message
-		requireStable(t, data, &first, &second)
-		require.Equal(t, first.Text(), second.Text())
+		if requireStable(t, data, &first, &second) {
+			require.Equal(t, first.Text(), second.Text())
+		}
 	})
 }
 
@@ -51,13 +52,14 @@ func FuzzResponse(f *testing.F) {
 	})
 }
 
-// requireStable says that what decodes encodes, and decodes again to what encodes the same.
-func requireStable(t *testing.T, data []byte, first, second json.Unmarshaler) {
+// requireStable says that what decodes encodes, and decodes again to what encodes the same. It tells whether data decodes.
+func requireStable(t *testing.T, data []byte, first, second json.Unmarshaler) bool {
 	t.Helper()
 	if first.UnmarshalJSON(data) != nil {
-		return
+		return false
 	}
 	line := encode(t, first)
 	require.NoError(t, second.UnmarshalJSON(line), "%s", line)
 	require.Equal(t, string(line), string(encode(t, second)))
+	return true
 }

@@ -59,6 +59,17 @@ func TestMessagesMadeFromTexts(t *testing.T) {
 	require.Equal(t, "c1", batch.ToolMessage("c1", text).ToolCallID)
 }
 
+func TestAMessageThatCannotBeEncodedLeavesTheBufferAsItWas(t *testing.T) {
+	for want, m := range map[string]batch.Message{
+		`field "content": `: {Content: json.RawMessage("hi")},
+		`"x": `:             {Extra: map[string]json.RawMessage{"a": []byte("1"), "x": []byte("{")}},
+	} {
+		dst, err := m.AppendJSON([]byte("before"))
+		require.ErrorContains(t, err, want)
+		require.Equal(t, "before", string(dst))
+	}
+}
+
 func TestToolCallsRoundTrip(t *testing.T) {
 	for _, line := range []string{
 		`{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\": 1}"}}`,
