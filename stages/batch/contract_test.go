@@ -27,7 +27,8 @@ func TestTheDrainSignalReachesTheStages(t *testing.T) {
 }
 
 func TestThePackageImportsTheStandardLibraryAlone(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
+	const imported = "{{if not .Standard}}{{.ImportPath}}{{end}}"
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", imported, ".").Output()
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"github.com/gluepipe/gluepipe/stages/internal/jsonappend",

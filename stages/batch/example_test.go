@@ -12,7 +12,7 @@ import (
 
 func ExampleRequest() {
 	var r batch.Request
-	err := json.Unmarshal([]byte(`{"id": "q1", "user_message": "What is 6 * 7?", "timeout": 1.5, "params": {"temperature": 0}}`), &r)
+	err := json.Unmarshal([]byte(`{"id": "q1", "user_message": "What is 6 * 7?", "timeout": 1.5}`), &r)
 	fmt.Println(r.UserMessage, r.Timeout, err)
 
 	err = json.Unmarshal([]byte(`{"id": "q2", "timeout": "soon"}`), &r)
@@ -26,18 +26,21 @@ func ExampleRequest_MarshalJSON() {
 	no := false
 	data, _ := batch.Request{
 		ID:           "q1",
-		Messages:     []batch.Message{batch.SystemMessage("Be brief."), batch.UserMessage("What is 6 * 7?")},
+		Messages:     []batch.Message{batch.UserMessage("What is 6 * 7?")},
 		ExecuteTools: &no,
 		Timeout:      90 * time.Second,
 	}.MarshalJSON()
 	fmt.Println(string(data))
 	// Output:
-	// {"id":"q1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"What is 6 * 7?"}],"execute_tools":false,"timeout":90}
+	// {"id":"q1","messages":[{"role":"user","content":"What is 6 * 7?"}],"execute_tools":false,"timeout":90}
 }
 
 func ExampleMessage_Text() {
 	var m batch.Message
-	_ = json.Unmarshal([]byte(`{"role": "user", "content": [{"type": "text", "text": "What is "}, {"type": "text", "text": "this?"}]}`), &m)
+	_ = json.Unmarshal([]byte(`{
+		"role": "user",
+		"content": [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "cat.png"}}]
+	}`), &m)
 	fmt.Println(m.Text())
 	// Output: What is this?
 }
@@ -66,10 +69,10 @@ func ExampleText() {
 }
 
 func ExampleTool_AppendDefinition() {
-	t := batch.Tool{Name: "now", Description: "Tells the time."}
+	t := batch.Tool{Name: "now"}
 	definition, _ := t.AppendDefinition(nil)
 	fmt.Println(string(definition))
-	// Output: {"type":"function","function":{"name":"now","description":"Tells the time.","parameters":{"type":"object","properties":{}}}}
+	// Output: {"type":"function","function":{"name":"now","parameters":{"type":"object","properties":{}}}}
 }
 
 func ExampleResult_AppendJSON() {
@@ -156,7 +159,7 @@ func ExampleSummary() {
 
 func ExampleFingerprint() {
 	one := &batch.Request{ID: "a", Model: "openai:gpt-4o-mini", Messages: []batch.Message{batch.UserMessage("hi")}}
-	two := &batch.Request{ID: "b", Model: "openai:gpt-4o-mini", Messages: []batch.Message{batch.UserMessage("hi")}, Timeout: time.Hour}
+	two := &batch.Request{ID: "b", Model: one.Model, Messages: one.Messages, Timeout: time.Hour}
 	first, _ := batch.Fingerprint(one)
 	second, _ := batch.Fingerprint(two)
 	fmt.Println(first == second)

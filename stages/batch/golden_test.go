@@ -51,22 +51,35 @@ func TestTheSummaryOfAResponseIsReadWithoutItsResults(t *testing.T) {
 }
 
 func TestDecodingKeepsNothingOfTheCallersBuffer(t *testing.T) {
-	values := map[string]func() json.Unmarshaler{
-		"testdata/requests.jsonl": func() json.Unmarshaler { return new(batch.Request) },
-		"testdata/results.jsonl":  func() json.Unmarshaler { return new(batch.Result) },
-		"testdata/response.json":  func() json.Unmarshaler { return new(batch.Response) },
+	for _, line := range lines(t, "testdata/requests.jsonl") {
+		requireOwnCopy(t, line, new(batch.Request))
 	}
-	for path, make := range values {
-		for _, line := range lines(t, path) {
-			value := make()
-			buffer := bytes.Clone(line)
-			require.NoError(t, value.UnmarshalJSON(buffer))
-			for i := range buffer {
-				buffer[i] = '#'
-			}
-			require.Equal(t, string(line), string(encode(t, value)))
-		}
+	for _, line := range lines(t, "testdata/results.jsonl") {
+		requireOwnCopy(t, line, new(batch.Result))
 	}
+	for _, line := range lines(t, "testdata/response.json") {
+		requireOwnCopy(t, line, new(batch.Response))
+	}
+	for line, value := range map[string]json.Unmarshaler{
+		`{"role":"user","content":[{"type":"text"}],"x":{"y":1}}`:                              new(batch.Message),
+		`{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"x":[1]}`:        new(batch.ToolCall),
+		`{"tool_name":"f","arguments":{"a":1},"result":"r","error":false,"elapsed_time":0.25}`: new(batch.ToolExecution),
+		`"calculate"`: new(batch.Tool),
+		`{"type":"function","function":{"name":"f","parameters":{"a":1}}}`: new(batch.Tool),
+		`{"type":"web_search","x":1}`:                                      new(batch.Tool),
+	} {
+		requireOwnCopy(t, []byte(line), value)
+	}
+}
+
+func requireOwnCopy(t *testing.T, line []byte, value json.Unmarshaler) {
+	t.Helper()
+	buffer := bytes.Clone(line)
+	require.NoError(t, value.UnmarshalJSON(buffer))
+	for i := range buffer {
+		buffer[i] = '#'
+	}
+	require.Equal(t, string(line), string(encode(t, value)))
 }
 
 func TestDecodingReplacesWhatTheValueHeldBefore(t *testing.T) {

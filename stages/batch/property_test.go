@@ -55,7 +55,8 @@ func TestAnyTextMakesAValidLine(t *testing.T) {
 		require.NoError(t, json.Unmarshal(line, &r))
 		require.Equal(t, string(line), string(encode(t, r)))
 
-		line = encode(t, batch.Request{ID: text, UserMessage: text, Messages: []batch.Message{{Name: text, Content: batch.Text(text)}}})
+		messages := []batch.Message{{Name: text, Content: batch.Text(text)}}
+		line = encode(t, batch.Request{ID: text, UserMessage: text, Messages: messages})
 		var request batch.Request
 		require.NoError(t, json.Unmarshal(line, &request))
 		require.Equal(t, string(line), string(encode(t, request)))
@@ -98,8 +99,11 @@ var (
 		}
 		return data
 	})
-	schemas    = rapid.Map(raws, func(raw json.RawMessage) json.RawMessage { return json.RawMessage(`{"a":` + string(raw) + `}`) })
-	extras     = rapid.OneOf(rapid.Just[map[string]json.RawMessage](nil), rapid.MapOfN(rapid.StringMatching(`x_[a-z]*`), raws, 1, 3))
+	schemas = rapid.Map(raws, func(raw json.RawMessage) json.RawMessage {
+		return json.RawMessage(`{"a":` + string(raw) + `}`)
+	})
+	extras = rapid.OneOf(rapid.Just[map[string]json.RawMessage](nil),
+		rapid.MapOfN(rapid.StringMatching(`x_[a-z]*`), raws, 1, 3))
 	objects    = rapid.OneOf(rapid.Just[map[string]any](nil), rapid.MapOfN(texts, values, 0, 3))
 	rawObjects = rapid.OneOf(rapid.Just[map[string]any](nil),
 		rapid.MapOfN(texts, rapid.Map(raws, func(raw json.RawMessage) any { return raw }), 0, 3))

@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,17 @@ func TestAWrongFieldOfARequestIsNamed(t *testing.T) {
 			require.EqualError(t, json.Unmarshal([]byte(input), &r), want)
 			require.EqualError(t, r.UnmarshalJSON([]byte(input)), want)
 		})
+	}
+}
+
+func TestTimeoutsAreReadToTheNanosecond(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		`0`: 0, `-1`: -time.Second, `1.23456789`: 1234567890, `0.000000001`: 1, `1e-3`: time.Millisecond, `2.5E1`: 25 * time.Second,
+		`1.007e0`: 1007 * time.Millisecond, `9223372036.854775807`: math.MaxInt64, `1e-400`: 0,
+	} {
+		var r batch.Request
+		require.NoError(t, json.Unmarshal([]byte(`{"timeout": `+text+` }`), &r), text)
+		require.Equal(t, want, r.Timeout, text)
 	}
 }
 

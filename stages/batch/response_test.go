@@ -14,7 +14,9 @@ import (
 func TestASummaryCountsResults(t *testing.T) {
 	cost := 0.25
 	s := batch.Summary{TotalRequests: 4}
-	s.Add(&batch.Result{Success: true, ElapsedTime: time.Second, TokensUsed: &batch.TokenUsage{Prompt: 1, Completion: 2, Total: 3}, CostUSD: &cost})
+	s.Add(&batch.Result{
+		Success: true, ElapsedTime: time.Second, TokensUsed: &batch.TokenUsage{Prompt: 1, Completion: 2, Total: 3}, CostUSD: &cost,
+	})
 	s.Add(&batch.Result{ErrorType: batch.ErrServer, ElapsedTime: 2 * time.Second, CostUSD: &cost})
 	s.Add(&batch.Result{ErrorType: batch.ErrServer, TokensUsed: &batch.TokenUsage{Prompt: 10, Completion: 20, Total: 30}})
 	s.Add(&batch.Result{ErrorType: batch.ErrCancelled})

@@ -29,7 +29,9 @@ func TestAStringIsWrittenAsEncodingJSONWritesIt(t *testing.T) {
 }
 
 func FuzzString(f *testing.F) {
-	for _, s := range []string{"", `"\`, "<a&b>", "\x00\b\f\n\r\t\x1f\x7f", "ä€😀", "\u2027\u2028\u2029\u202a", "\xff\xed\xa0\x80a\xc3"} {
+	for _, s := range []string{
+		"", `"\`, "<a&b>", "\x00\b\f\n\r\t\x1f\x7f", "ä€😀", "\u2027\u2028\u2029\u202a", "\xff\xed\xa0\x80a\xc3",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(requireLikeEncodingJSON[*testing.T])
@@ -135,7 +137,9 @@ func TestWhatCannotBeEncodedLeavesTheBufferAsItWas(t *testing.T) {
 		"channel": make(chan int), "function": func() {}, "NaN": math.NaN(), "infinity": math.Inf(1),
 		"broken raw JSON": json.RawMessage("{"), "empty raw JSON": json.RawMessage{},
 		"text as a number": json.Number("many"), "string as a number": json.Number(`"1"`), "two numbers": json.Number("1 2"),
-		"space before a number": json.Number(" 1"), "hexadecimal": json.Number("0x1"), "minus": json.Number("-"), "array": json.Number("[1]"),
+		"space before a number": json.Number(" 1"),
+		"hexadecimal":           json.Number("0x1"), "minus": json.Number("-"),
+		"array":        json.Number("[1]"),
 		"leading zero": json.Number("01"), "object in a number": json.Number("1{}"),
 		"deep inside": map[string]any{"a": 1, "b": []any{"x", map[string]any{"c": func() {}}}},
 	} {
@@ -205,7 +209,8 @@ func values(depth int) *rapid.Generator[any] {
 }
 
 func TestThePackageImportsTheStandardLibraryAlone(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
+	const imported = "{{if not .Standard}}{{.ImportPath}}{{end}}"
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", imported, ".").Output()
 	require.NoError(t, err)
 	require.Equal(t, "github.com/gluepipe/gluepipe/stages/internal/jsonappend", strings.TrimSpace(string(out)))
 }
