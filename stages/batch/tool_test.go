@@ -114,3 +114,14 @@ func TestAWrongFieldOfAToolExecutionIsNamed(t *testing.T) {
 		require.EqualError(t, json.Unmarshal([]byte(input), &e), want)
 	}
 }
+
+func TestADefinitionThatIsNotJSONLeavesTheBufferAsItWas(t *testing.T) {
+	for want, tool := range map[string]batch.Tool{
+		`parameters of tool "f": `: {Name: "f", Parameters: json.RawMessage("{")},
+		`definition of tool "f": `: {Name: "f", Raw: json.RawMessage("{")},
+	} {
+		dst, err := tool.AppendDefinition([]byte("before"))
+		require.ErrorContains(t, err, want)
+		require.Equal(t, "before", string(dst))
+	}
+}
