@@ -84,14 +84,14 @@ func (e *Executor) attempt(ctx context.Context, item *batch.Item) {
 		r.SetMetadata("_retried", true)
 	}
 	begin, waited := time.Now(), r.WaitTime
-	var err error
-	if recovered := panics.Try(func() { err = e.converse(ctx, item) }); recovered != nil {
-		err = &llm.Error{Kind: batch.ErrServer, Err: fmt.Errorf("the model call panicked: %v", recovered.Value)}
+	if recovered := panics.Try(func() {
+		if err := e.converse(ctx, item); err != nil {
+			e.fail(ctx, item, err) // inside, since a Completer's error may panic too
+		}
+	}); recovered != nil {
+		item.Fail(batch.ErrServer.Errorf("the model call panicked: %v", recovered.Value))
 	}
 	r.ElapsedTime += time.Since(begin) - (r.WaitTime - waited)
-	if err != nil {
-		e.fail(ctx, item, err)
-	}
 }
 
 func (e *Executor) fail(ctx context.Context, item *batch.Item, err error) {

@@ -3,6 +3,7 @@ package stages
 import (
 	"cmp"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -43,5 +44,6 @@ func (p RetryPolicy) backoff(attempts int, retryAfter time.Duration) time.Durati
 	if shift := max(attempts-1, 0); shift < 32 && p.InitialBackoff<<shift>>shift == p.InitialBackoff {
 		bound = min(bound, p.InitialBackoff<<shift)
 	}
-	return retryAfter + rand.N(bound) + 1
+	wait := rand.N(bound) + 1
+	return wait + min(retryAfter, math.MaxInt64-wait)
 }
