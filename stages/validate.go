@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +35,7 @@ func Validate(d Defaults) batch.Stage {
 	d.MaxToolIterations = max(cmp.Or(d.MaxToolIterations, defaultMaxToolIterations), -1)
 	d.Tools = slices.Clip(d.Tools) // all requests share it: what a stage appends must not
 	return func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
-		v := &validator{Defaults: d, idPrefix: "batch-" + uuid.NewString() + "-", seed: maphash.MakeSeed(), seen: make(map[uint64]struct{})}
+		v := &validator{Defaults: d, idPrefix: "batch-" + uuid.NewString() + "-", ids: newIDSet()}
 		for item := range in {
 			v.validate(item)
 			out <- item
@@ -48,14 +47,13 @@ func Validate(d Defaults) batch.Stage {
 type validator struct {
 	Defaults
 	idPrefix string
-	seed     maphash.Seed
-	seen     map[uint64]struct{} // hashes of the ids
+	ids      *idSet
 }
 
 func (v *validator) validate(item *batch.Item) {
 	if item.Settled() {
 		// The id of a record that can't be read is made from its line, and another request may have it.
-		if !v.unique(item.ID()) && item.Request == nil && item.Result != nil {
+		if !v.ids.add(item.ID()) && item.Request == nil && item.Result != nil {
 			item.Result.ID = v.newID(item)
 			item.Settle(item.Result)
 		}
@@ -72,7 +70,7 @@ func (v *validator) validate(item *batch.Item) {
 		effective.ID = v.idPrefix + strconv.FormatInt(item.Index, 10)
 	}
 	err := v.resolve(&effective)
-	if id := effective.ID; !v.unique(id) {
+	if id := effective.ID; !v.ids.add(id) {
 		err = fmt.Errorf("duplicate id %q", id)
 		effective.ID = v.newID(item)
 	}
@@ -87,23 +85,13 @@ func (v *validator) validate(item *batch.Item) {
 	}
 }
 
-// unique notes an id and tells whether it is new.
-func (v *validator) unique(id string) bool {
-	hash := maphash.String(v.seed, id)
-	if _, ok := v.seen[hash]; ok {
-		return false
-	}
-	v.seen[hash] = struct{}{}
-	return true
-}
-
 // newID names the result of a request that has no id or one that is taken. In a file it is the same in each run.
 func (v *validator) newID(item *batch.Item) string {
 	id := v.idPrefix + strconv.FormatInt(item.Index, 10)
 	if line, ok := strings.CutPrefix(item.Origin, "line "); ok {
 		id = "line-" + line
 	}
-	for !v.unique(id) {
+	for !v.ids.add(id) {
 		id += "-duplicate"
 	}
 	return id
