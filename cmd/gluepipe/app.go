@@ -29,7 +29,7 @@ type app struct {
 // run is the whole program: it returns the exit code.
 func run(ctx context.Context, args []string, streams stdio, lookup lookupFunc) int {
 	a := &app{stdio: streams, args: args, lookup: lookup}
-	root := a.rootCommand()
+	root := a.rootCommand()                   //nolint:contextcheck // cobra hands ctx to the commands
 	root.SetArgs(append([]string{}, args...)) // nil would mean the process's own
 	root.SetIn(a.in)
 	root.SetOut(a.out)

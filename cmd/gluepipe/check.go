@@ -110,14 +110,14 @@ func (a *app) inspect(ctx context.Context, s *settings, input, done string, each
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	cfg := s.requestConfig()
 	offline(cfg)
-	processor, err := pipeline.NewBatchProcessor(cfg)
+	processor, err := pipeline.NewBatchProcessor(cfg) //nolint:contextcheck // Close ends what it starts
 	if err != nil {
 		return &usageError{err}
 	}
-	defer processor.Close()
+	defer func() { _ = processor.Close() }()
 	var earlier batch.Sink
 	if done != "" {
 		index, err := readDone(done)

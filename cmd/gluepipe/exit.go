@@ -66,8 +66,7 @@ func isUnknownCommand(err error) bool { return strings.HasPrefix(err.Error(), "u
 
 // flagError gives flag errors the form that all settings have.
 func flagError(_ *cobra.Command, err error) error {
-	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return usagef("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
 	}
 	return &usageError{err}

@@ -41,7 +41,7 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	j.report = newReporter(j.settings.progress, j.err)
 	defer j.report.close()
 	cfg, err := j.settings.pipelineConfig(lookup)
@@ -50,16 +50,16 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	}
 	cfg.OnProgress = j.report.observe
 	cfg.Logger = newLogger(j.report, j.settings.logLevel, j.settings.logFormat)
-	processor, err := pipeline.NewBatchProcessor(cfg)
+	processor, err := pipeline.NewBatchProcessor(cfg) //nolint:contextcheck // Close ends what it starts
 	if err != nil {
 		return &usageError{err}
 	}
-	defer processor.Close()
-	out, err := j.openOutput(j.settings)
+	defer func() { _ = processor.Close() }()
+	out, err := j.openOutput(ctx, j.settings)
 	if err != nil {
 		return err
 	}
-	defer out.close()
+	defer out.close(ctx)
 
 	if strings.HasPrefix(cfg.Model, "mock:") && cfg.BaseURL == "" {
 		j.notef("%s answers on this machine (%s): no model is called, nothing is billed", cfg.Model, processor.BaseURL())
@@ -81,7 +81,7 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	summary, err := processor.Run(ctx, src, out)
 	stopCounting()
 	j.report.close()
-	return j.conclude(summary, err, out)
+	return j.conclude(ctx, summary, err, out)
 }
 
 // lookAhead tells what of an output that exists is kept, and finds requests that don't match it before the first call.
@@ -140,12 +140,12 @@ func (j *job) countInput(ctx context.Context) (stop func()) {
 }
 
 // conclude prints the summary and returns what decides the exit code.
-func (j *job) conclude(summary *batch.Summary, err error, out *output) error {
+func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, out *output) error {
 	broken := err != nil
 	if err == errInterruptedTwice {
 		err = nil // nobody needs to be told
 	}
-	err = errors.Join(out.explain(err), out.writeResponse(summary))
+	err = errors.Join(out.explain(err), out.writeResponse(context.WithoutCancel(ctx), summary))
 	j.notef("")
 	writeSummary(j.report, summary, out.meter)
 	for _, place := range out.places() {

@@ -152,7 +152,7 @@ func readDotenv() (map[string]string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	}
-	if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, usagef("%w", err)
 	}
 	// godotenv quotes the text around the mistake, which may be a key.
@@ -168,7 +168,7 @@ func readConfigFile(path string, required bool) (map[string]any, error) {
 		return nil, usagef("reading the configuration: %w", err)
 	}
 	values, err := yamlparser.Parser().Unmarshal(data)
-	if typeErr := (*yaml.TypeError)(nil); errors.As(err, &typeErr) {
+	if _, ok := errors.AsType[*yaml.TypeError](err); ok {
 		return nil, usagef("%s: want lines of the form key: value", path)
 	}
 	if err != nil {

@@ -21,11 +21,11 @@ type output struct {
 }
 
 // openOutput opens the files of results.
-func (a *app) openOutput(s *settings) (out *output, err error) {
+func (a *app) openOutput(ctx context.Context, s *settings) (out *output, err error) {
 	o := &output{meter: newMeter(), path: s.output}
 	defer func() {
 		if err != nil {
-			o.close()
+			o.close(ctx)
 		}
 	}()
 	if o.path == "" || o.path == standard {
@@ -153,8 +153,8 @@ func (o *output) explain(err error) error {
 }
 
 // close frees the files where the run, which closes them, has not begun.
-func (o *output) close() {
+func (o *output) close(ctx context.Context) {
 	for _, file := range o.files {
-		_ = file.Close(context.Background()) // nothing was written, or the run has closed it and told
+		_ = file.Close(ctx) // nothing was written, or the run has closed it and told
 	}
 }

@@ -34,14 +34,14 @@ func (o *output) openResponse(path string) error {
 }
 
 // writeResponse writes the response when the run is over, also one that broke.
-func (o *output) writeResponse(summary *batch.Summary) error {
+func (o *output) writeResponse(ctx context.Context, summary *batch.Summary) error {
 	if o.response == nil {
 		return nil
 	}
 	totals := sink.ResponseTotals{WallTime: summary.WallTime, TotalRequests: summary.TotalRequests}
 	if spool := o.response.spool; spool != nil {
 		spool.Totals = totals
-		return spool.Close(context.Background())
+		return spool.Close(ctx)
 	}
 	if len(o.files) == 1 {
 		return sink.WriteResponse(o.response.path, o.path, totals)
@@ -50,7 +50,7 @@ func (o *output) writeResponse(summary *batch.Summary) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(joined)
+	defer func() { _ = os.Remove(joined) }()
 	return sink.WriteResponse(o.response.path, joined, totals)
 }
 
@@ -69,7 +69,7 @@ func (o *output) joinFiles() (path string, err error) {
 		err = closeErr
 	}
 	if err != nil {
-		os.Remove(joined.Name())
+		_ = os.Remove(joined.Name())
 	}
 	return joined.Name(), err
 }

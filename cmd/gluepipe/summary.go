@@ -14,7 +14,6 @@ import (
 // writeSummary prints what became of a run: one line a fact, aligned. s counts the whole output, m this run.
 func writeSummary(w io.Writer, s *batch.Summary, m *meter) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer table.Flush()
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(table, "%s\t"+format+"\n", append([]any{name}, args...)...)
 	}
@@ -48,6 +47,7 @@ func writeSummary(w io.Writer, s *batch.Summary, m *meter) {
 		line("time per request", "p50 %s, p95 %s, p99 %s",
 			roughly(m.percentile(50)), roughly(m.percentile(95)), roughly(m.percentile(99)))
 	}
+	_ = table.Flush() // a standard error that can't be written can't be complained to either
 }
 
 // byCount returns the keys with the largest count first.
