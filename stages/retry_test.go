@@ -292,7 +292,7 @@ func TestACancellationCutsARetryInFlightShort(t *testing.T) {
 func TestRetryPassesOnWhatIsNotItsBusiness(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := &model{}
-		items := asking("new", "done", "failed", "dropped")
+		items := validated(t, asking("new", "done", "failed", "dropped"), stages.Defaults{})
 		items[1].Settle(&batch.Result{Success: true})
 		items[2].Fail(batch.ErrServer.Errorf("no"))
 		items[3].Fail(batch.ErrServer.Errorf("no"))

@@ -258,8 +258,8 @@ func TestWhatIsDoneToTheEffectiveRequestReachesNeitherTheCallerNorOtherItems(t *
 	validated(t, items, defaults)
 	for _, item := range items {
 		e := item.Effective
-		e.Messages = append(e.Messages, batch.UserMessage("more"))
 		e.Messages[0].Role = "changed"
+		e.Messages = append(e.Messages, batch.UserMessage("more"))
 		e.Tools = append(e.Tools, batch.Tool{Name: item.ID()})
 		e.Params["top_k"] = 2
 		e.Params["added"] = true
@@ -271,6 +271,22 @@ func TestWhatIsDoneToTheEffectiveRequestReachesNeitherTheCallerNorOtherItems(t *
 	require.Equal(t, map[string]any{"top_k": 1}, defaults.Params)
 	require.Zero(t, defaults.Tools[:3][2].Name)
 	require.Equal(t, items[1].ID(), items[1].Effective.Tools[2].Name)
+}
+
+func TestParamsCanBeChangedWithoutReachingTheCallerAlsoWhereTheRunHasNone(t *testing.T) {
+	items := numbered(1)
+	items[0].Request.Params = map[string]any{"seed": 1}
+	validated(t, items, stages.Defaults{})
+	items[0].Effective.Params["seed"] = 2
+	require.Equal(t, map[string]any{"seed": 1}, items[0].Request.Params)
+}
+
+func TestARequestThatHasNoFingerprintCannotBeSent(t *testing.T) {
+	items := numbered(1)
+	items[0].Request.Tools = []batch.Tool{{Name: "broken", Parameters: json.RawMessage("{")}}
+	mustRun(t.Context(), t, items, stages.Validate(stages.Defaults{Fingerprints: true}))
+	require.Equal(t, batch.ErrInvalidRequest, items[0].Result.ErrorType)
+	require.Contains(t, items[0].Result.Error, `line 1: parameters of tool "broken": `)
 }
 
 func TestAnIDLeftOutIsMadeOfTheBatchAndTheIndex(t *testing.T) {
