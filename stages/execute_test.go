@@ -135,9 +135,18 @@ func TestACompleterThatMisbehavesFailsTheItemForGood(t *testing.T) {
 		answer func(int, string, *llm.Call) (*llm.Answer, error)
 		text   string
 	}{
-		"by a panic":              {func(int, string, *llm.Call) (*llm.Answer, error) { panic("oh") }, "the model call panicked: oh"},
-		"by an error that panics": {func(int, string, *llm.Call) (*llm.Answer, error) { return nil, panickyError{} }, "the model call panicked: oh"},
-		"by returning nothing":    {func(int, string, *llm.Call) (*llm.Answer, error) { return nil, nil }, "the completer returned neither an answer nor an error"},
+		"by a panic": {
+			func(int, string, *llm.Call) (*llm.Answer, error) { panic("oh") },
+			"the model call panicked: oh",
+		},
+		"by an error that panics": {
+			func(int, string, *llm.Call) (*llm.Answer, error) { return nil, panickyError{} },
+			"the model call panicked: oh",
+		},
+		"by returning nothing": {
+			func(int, string, *llm.Call) (*llm.Answer, error) { return nil, nil },
+			"the completer returned neither an answer nor an error",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

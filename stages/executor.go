@@ -70,7 +70,8 @@ func (e *Executor) attempt(ctx context.Context, item *batch.Item) {
 		return
 	}
 	if item.Effective == nil {
-		item.Fail(batch.ErrInvalidRequest.Errorf("%sthe request was not validated: stages.Validate goes before stages.Execute", at(item)))
+		item.Fail(batch.ErrInvalidRequest.Errorf(
+			"%sthe request was not validated: stages.Validate goes before stages.Execute", at(item)))
 		return
 	}
 	if item.Result == nil {
