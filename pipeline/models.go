@@ -84,7 +84,7 @@ func (m *models) Complete(ctx context.Context, call *llm.Call) (*llm.Answer, err
 	c, ok := m.clients[provider]
 	m.mu.RUnlock()
 	if !ok {
-		c = m.client(provider, model) //nolint:contextcheck // a mock's server lives as long as the processor
+		c = m.client(provider, model)
 	}
 	if c.err != nil {
 		return nil, batch.ErrInvalidRequest.Errorf("model %q: %w", call.Model, c.err)

@@ -170,11 +170,11 @@ func addEarlier(summary *batch.Summary, sink batch.Sink) {
 // BatchComplete runs the requests with a processor of its own; see [BatchProcessor.Process]. The response is nil only where
 // the configuration is wrong.
 func BatchComplete(ctx context.Context, requests []batch.Request, cfg *Config) (*batch.Response, error) {
-	p, err := NewBatchProcessor(cfg) //nolint:contextcheck // its clients outlive no call: Close ends them
+	p, err := NewBatchProcessor(cfg)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = p.Close() }() // the results are there, whatever becomes of idle connections
+	defer p.Close()
 	return p.Process(ctx, requests)
 }
 

@@ -76,7 +76,7 @@ func TestAMapFunctionsFailureFailsTheItemAndNotTheRun(t *testing.T) {
 	}{
 		"an error":               {func(context.Context, *batch.Item) error { return errBroken }, batch.ErrStage, "broken"},
 		"a panic":                {func(context.Context, *batch.Item) error { panic("oh") }, batch.ErrStage, "a stage panicked: oh"},
-		"a nil map's panic":      {func(context.Context, *batch.Item) error { var m map[int]int; m[0] = 1; return nil }, batch.ErrStage, "a stage panicked: assignment to entry in nil map"},
+		"a nil map's panic":      {func(context.Context, *batch.Item) error { return assignToNilMap(nil) }, batch.ErrStage, "a stage panicked: assignment to entry in nil map"},
 		"an error with a kind":   {func(context.Context, *batch.Item) error { return batch.ErrTokenLimit.Wrap(errBroken) }, batch.ErrTokenLimit, "broken"},
 		"an error after success": {settleThenFail, batch.ErrStage, "broken"},
 	}
@@ -202,4 +202,9 @@ func TestMisuseOfAStagePanicsWithTheLibrarysName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { require.PanicsWithValue(t, test.text, test.misuse) })
 	}
+}
+
+func assignToNilMap(m map[int]int) error {
+	m[0] = 1
+	return nil
 }

@@ -47,11 +47,11 @@ func (v *validator) resolveMessages(r *batch.Request) error {
 	case r.UserMessage == "" && r.Messages == nil:
 		return errors.New(`field "user_message" is missing`)
 	case r.Messages == nil:
-		chat := make([]batch.Message, 0, 2)
+		r.Messages = make([]batch.Message, 0, 2)
 		if system != "" {
-			chat = append(chat, batch.SystemMessage(system))
+			r.Messages = append(r.Messages, batch.SystemMessage(system))
 		}
-		r.Messages = append(chat, batch.UserMessage(r.UserMessage))
+		r.Messages = append(r.Messages, batch.UserMessage(r.UserMessage))
 		return nil
 	}
 	for i := range r.Messages {

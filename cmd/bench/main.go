@@ -17,24 +17,20 @@ import (
 	"os/signal"
 )
 
-const usage = `usage: bench file|memory [flags]
-  -n N          requests (file: 100000, memory: 1000000)
-  -c N          model calls in flight (64)
-  -latency D    of each answer (0)
-`
+var errUsage = errors.New("usage: bench file|memory [-n REQUESTS] [-c CALLS-IN-FLIGHT] [-latency OF-EACH-ANSWER]")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1) //nolint:gocritic // nothing is left to stop
+		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
-		return errors.New(usage)
+		return errUsage
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -42,7 +38,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	inFlight := flags.Int("c", 64, "")
 	latency := flags.Duration("latency", 0, "")
 	if err := flags.Parse(args[1:]); err != nil {
-		return fmt.Errorf("%w\n%s", err, usage)
+		return fmt.Errorf("%w (%w)", err, errUsage)
 	}
 	b := &bench{requests: *n, inFlight: *inFlight, latency: *latency, stdout: stdout}
 	switch args[0] {
@@ -53,6 +49,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	case "memory":
 		return b.memory(ctx)
 	default:
-		return errors.New(usage)
+		return errUsage
 	}
 }

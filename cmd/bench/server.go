@@ -15,7 +15,7 @@ import (
 
 // serve answers until ctx ends or whoever started it is gone, and prints where.
 func serve(ctx context.Context, latency time.Duration, stdout io.Writer) error {
-	server, err := llmtest.Start(llmtest.Config{Latency: latency}) //nolint:contextcheck // Close ends it
+	server, err := llmtest.Start(llmtest.Config{Latency: latency})
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func (a *app) inspect(ctx context.Context, s *settings, input, done string, each
 	defer func() { _ = src.Close() }()
 	cfg := s.requestConfig()
 	offline(cfg)
-	processor, err := pipeline.NewBatchProcessor(cfg) //nolint:contextcheck // Close ends what it starts
+	processor, err := pipeline.NewBatchProcessor(cfg)
 	if err != nil {
 		return &usageError{err}
 	}

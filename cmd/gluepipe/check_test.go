@@ -69,7 +69,7 @@ func TestCheckTellsWhatIsDoneAndChangesNothing(t *testing.T) {
 func TestDryRunPrintsWhatWouldBeSentAndCallsNothing(t *testing.T) {
 	got := gluepipe(t, mixed, nil, "run", "-", "--dry-run", "--param", "temperature=0")
 	require.Equal(t, exitFailures, got.code)
-	require.Equal(t, //nolint:testifylint // exact bytes
+	require.Equal(t,
 		`{"model":"gpt-4o-mini","messages":[{"role":"user","content":"one"}],"temperature":0}
 {"model":"gpt-4o-mini","messages":[{"role":"user","content":"three"}],"temperature":0}
 {"model":"gpt-4o-mini","messages":[{"role":"user","content":"four"}],"temperature":0}

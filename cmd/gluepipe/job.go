@@ -50,7 +50,7 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	}
 	cfg.OnProgress = j.report.observe
 	cfg.Logger = newLogger(j.report, j.settings.logLevel, j.settings.logFormat)
-	processor, err := pipeline.NewBatchProcessor(cfg) //nolint:contextcheck // Close ends what it starts
+	processor, err := pipeline.NewBatchProcessor(cfg)
 	if err != nil {
 		return &usageError{err}
 	}

@@ -85,7 +85,7 @@ func (a *app) mock(ctx context.Context, s *mockSettings) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	server, err := llmtest.Start(llmtest.Config{ //nolint:contextcheck // Close ends it
+	server, err := llmtest.Start(llmtest.Config{
 		Addr: s.addr, Behaviour: s.behaviour, Latency: s.latency, Jitter: s.jitter,
 		ErrorRate: s.errorRate, TruncateRate: s.truncateRate, EmptyRate: s.emptyRate, ResetRate: s.resetRate, HangRate: s.hangRate,
 		RPM: s.rpm, Burst: s.burst, Seed: int64(s.seed),

@@ -199,16 +199,14 @@ func TestVersionTellsWhatItWasBuiltFrom(t *testing.T) {
 	require.Regexp(t, `^gluepipe \S+\nbuilt with go\S+`, string(output))
 }
 
-// The sizes of the test below; GLUEPIPE_KILL_TEST=long makes them 20,000 and 20.
-func killTestSizes() (count, kills int) {
-	if os.Getenv("GLUEPIPE_KILL_TEST") == "long" {
-		return 20000, 20
-	}
-	return 2000, 5
-}
+// long tells whether tests take their full sizes, which takes minutes: GLUEPIPE_LONG_TESTS=1.
+func long() bool { return os.Getenv("GLUEPIPE_LONG_TESTS") == "1" }
 
 func TestNothingOnDiskIsAskedAgainAfterAKill(t *testing.T) {
-	count, kills := killTestSizes()
+	count, kills := 2000, 5
+	if long() {
+		count, kills = 20_000, 20
+	}
 	var calls sync.Map // prompt: how often it was asked since the last kill
 	var asked atomic.Int64
 	var killAt atomic.Int64

@@ -39,7 +39,7 @@ func TestTheFirstCommandOfTheHelpWorks(t *testing.T) {
 	got := gluepipe(t, `{"user_message": "What is 123 * 456?"}`, nil,
 		"run", "-", "--model", "mock:echo", "--tools", "calculate")
 	require.Equal(t, exitOK, got.code)
-	require.Equal(t, //nolint:testifylint // exact bytes
+	require.Equal(t,
 		`{"id":"line-1","index":0,"success":true,"response":"56088","tool_calls_made":1,`+
 			`"tool_execution_history":[{"tool_name":"calculate","arguments":{"expression":"123 * 456"},"result":"56088","error":false,`+
 			`"elapsed_time":TIME}],"tokens_used":{"prompt":11,"completion":11,"total":22},"elapsed_time":TIME,"model":"echo",`+

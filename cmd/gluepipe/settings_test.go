@@ -55,7 +55,7 @@ param:
 
 func TestParamsAreJSONOrText(t *testing.T) {
 	inTempDir(t, map[string]string{"prompt.txt": "Answer in French.\n"})
-	require.Equal(t, //nolint:testifylint // exact bytes
+	require.Equal(t,
 		`{"model":"gpt-4o-mini","messages":[{"role":"system","content":"Answer in French."},`+
 			`{"role":"user","content":"hi"}],"effort":"low","seed":1,"stop":["<a>"],"temperature":0,"user":"a=b"}`+"\n",
 		body(t, nil, "--param", "temperature=0", "--param", `stop=["<a>"]`, "--param", "effort=low", "--param", "user=a=b",

@@ -100,6 +100,6 @@ func TestToolCallsOfCarelessServersAreRead(t *testing.T) {
 }
 
 func TestAToolCallWithoutATypeIsAFunctionCall(t *testing.T) {
-	require.Equal(t, `{"id":"","type":"function","function":{"name":"f","arguments":""}}`, //nolint:testifylint // exact bytes
+	require.Equal(t, `{"id":"","type":"function","function":{"name":"f","arguments":""}}`,
 		string(encode(t, batch.ToolCall{Name: "f"})))
 }

@@ -21,8 +21,7 @@ type object struct {
 func readObject(data []byte) (*object, error) {
 	o := &object{}
 	if err := json.Unmarshal(data, &o.members); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if _, ok := errors.AsType[*json.SyntaxError](err); ok {
 			return nil, err
 		}
 		return nil, fmt.Errorf("want a JSON object, got %s", excerpt(data))

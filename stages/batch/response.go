@@ -173,7 +173,7 @@ func (r *Response) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	r.Results = readList(o, "results", "result", readResult)
-	r.Summary.read(o)
+	r.read(o)
 	return o.err
 }
 

@@ -65,10 +65,10 @@ func TestMergingAddsAllButTheWallTime(t *testing.T) {
 }
 
 func TestAnEmptySummaryLeavesOutWhatNobodyReported(t *testing.T) {
-	require.Equal(t, //nolint:testifylint // exact bytes
+	require.Equal(t,
 		`{"total_requests":0,"successful_requests":0,"failed_requests":0,"total_elapsed_time":0,"wall_time":0}`,
 		string(encode(t, batch.Summary{})))
-	require.Equal(t, //nolint:testifylint // exact bytes
+	require.Equal(t,
 		`{"total_requests":0,"successful_requests":0,"failed_requests":0,"total_elapsed_time":0,"wall_time":0,"results":[]}`,
 		string(encode(t, batch.Response{})))
 }

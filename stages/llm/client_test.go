@@ -96,7 +96,7 @@ func TestClientSendsKeyAndBody(t *testing.T) {
 	require.Equal(t, "Bearer "+testKey, got.Header.Get("Authorization"))
 	require.Equal(t, "application/json", got.Header.Get("Content-Type"))
 	require.Equal(t, int64(len(body)), got.ContentLength)
-	require.Equal(t, //nolint:testifylint // the order counts
+	require.Equal(t,
 		`{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}],"logprobs":false,"temperature":0}`, string(body))
 }
 

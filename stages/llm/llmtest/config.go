@@ -66,7 +66,7 @@ func (c Config) withDefaults() Config {
 
 func (c *Config) validate() error {
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		return fmt.Errorf("Addr: %w", err)
+		return fmt.Errorf("address %q: %w", c.Addr, err)
 	}
 	if !slices.Contains(behaviours, c.Behaviour) {
 		return fmt.Errorf("unknown behaviour %q: want one of %s", c.Behaviour, strings.Join(behaviours, ", "))

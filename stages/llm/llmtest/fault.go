@@ -13,6 +13,7 @@ import (
 // Idempotency-Key header again by itself when a connection that it reused is reset.
 type Fault int
 
+// The faults. The zero value delivers the answer whole.
 const (
 	_         Fault = iota
 	Reset           // the connection is reset (RST) before any of the answer

@@ -129,8 +129,7 @@ func (c *ToolCall) UnmarshalJSON(data []byte) error {
 func parseRequest(body []byte) (*Request, *Answer) {
 	r := &Request{Body: body}
 	if err := json.Unmarshal(body, r); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			message := fmt.Sprintf("Invalid type for '%s': got a %s.", wrong.Field, wrong.Value)
 			return nil, badRequest("invalid_type", wrong.Field, message)
 		}

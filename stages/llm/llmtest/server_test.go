@@ -19,10 +19,10 @@ import (
 
 func TestStartRefusesAConfigThatMakesNoSense(t *testing.T) {
 	for want, cfg := range map[string]llmtest.Config{
-		"Addr: address 8080: missing port in address": {Addr: "8080"},
-		`unknown behaviour "gpt-4"`:                   {Behaviour: "gpt-4"},
-		"error_rate must be from 0 to 1":              {ErrorRate: -0.1},
-		"the rates must be at most 1 together":        {ErrorRate: 0.6, EmptyRate: 0.6},
+		`address "8080": address 8080: missing port`: {Addr: "8080"},
+		`unknown behaviour "gpt-4"`:                  {Behaviour: "gpt-4"},
+		"error_rate must be from 0 to 1":             {ErrorRate: -0.1},
+		"the rates must be at most 1 together":       {ErrorRate: 0.6, EmptyRate: 0.6},
 	} {
 		_, err := llmtest.Start(cfg)
 		require.ErrorContains(t, err, want)
