@@ -68,11 +68,21 @@ type Error struct {
 	Err        error            // what happened; an *openai.APIError is in its chain where the API answered with an error
 }
 
-// Error says what went wrong, with the status where there is one.
-func (e *Error) Error() string { return e.Err.Error() }
+// Error says what went wrong; without a cause, the kind alone.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Kind.Error()
+	}
+	return e.Err.Error()
+}
 
 // Unwrap returns the kind and the cause.
-func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Err}
+}
 
 // Header is what an answer's headers say of the provider's limits. A negative count means that the header was not there.
 type Header struct {
