@@ -329,7 +329,7 @@ func TestAFaultThatStruckIsReturned(t *testing.T) {
 		w := drawWorld(rt)
 		w.n, w.dropEvery, w.failEvery = 40, 0, 0
 		w.cancelAt, w.drainAt = 0, 0
-		w.sourceAt, w.stageAt, w.sinkAt = w.sourceAt%40, w.stageAt%40, 1+w.sinkAt%5
+		w.sourceAt, w.stageAt, w.sinkAt = w.sourceAt%40, w.stageAt%39, 1+w.sinkAt%5 // a stage that ends at the last item ends in time
 		var err error
 		synctest.Test(t, func(*testing.T) { err = w.run() })
 		harmless := (w.sourceFault == none || w.sourceFault == ignoresCtx) && w.stageFault == none &&
