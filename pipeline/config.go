@@ -3,7 +3,9 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sashabaranov/go-openai"
@@ -72,6 +74,9 @@ func (c *Config) withDefaults() *Config {
 	if c != nil {
 		d = *c
 	}
+	// What the caller does to them later is none of the processor's.
+	d.APIKeys, d.Tools, d.Params = slices.Clone(d.APIKeys), slices.Clone(d.Tools), maps.Clone(d.Params)
+	d.BeforeExecute, d.AfterExecute = slices.Clone(d.BeforeExecute), slices.Clone(d.AfterExecute)
 	d.Model = cmp.Or(d.Model, os.Getenv("GLUEPIPE_MODEL"), defaultModel)
 	d.ToolTimeout = cmp.Or(d.ToolTimeout, time.Minute)
 	d.MaxToolIterations = cmp.Or(d.MaxToolIterations, 10)

@@ -19,6 +19,7 @@ type delivery struct {
 	summary    batch.Summary
 	forCaller  bool
 	sinkBroken error
+	panicked   bool                  // a function of the caller's
 	ready      []*batch.Item         // what the next deliver is about
 	results    []*batch.Result       // of one batch, reused
 	done       []bool                // of one batch, reused: what its items are acknowledged with
@@ -130,12 +131,20 @@ func (d *delivery) deliverBatch(items []*batch.Item) {
 	}
 	d.summary.Merge(&counts)
 	for i, item := range items {
-		acknowledge(item, d.done[i] && (err == nil || item.Dropped() != ""))
+		d.called(acknowledge(item, d.done[i] && (err == nil || item.Dropped() != "")))
 		<-d.credits
 	}
 	if d.engine.OnDelivery != nil {
 		d.summary.TotalRequests = d.ledger.count()
-		d.engine.OnDelivery(&d.summary)
+		d.called(guard("telling the progress", func() error { d.engine.OnDelivery(&d.summary); return nil }))
+	}
+}
+
+// called notes that a function of the caller's panicked: the first time only, since it may do so for each item.
+func (d *delivery) called(err error) {
+	if err != nil && !d.panicked {
+		d.panicked = true
+		d.broke(err)
 	}
 }
 

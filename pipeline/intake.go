@@ -71,8 +71,7 @@ func (r *reader) readAll() error {
 		select {
 		case r.turn <- struct{}{}:
 		case <-r.abandoned:
-			acknowledge(item, false)
-			return nil
+			return acknowledge(item, false)
 		}
 		switch {
 		case err != nil:
@@ -97,10 +96,12 @@ func isEnd(intake context.Context, err error) bool {
 	return intake.Err() != nil && (errors.Is(err, intake.Err()) || errors.Is(err, context.Cause(intake)))
 }
 
-func acknowledge(item *batch.Item, done bool) {
-	if item != nil && item.Ack != nil {
-		item.Ack(done)
+// acknowledge returns an error only where Ack panics.
+func acknowledge(item *batch.Item, done bool) error {
+	if item == nil || item.Ack == nil {
+		return nil
 	}
+	return guard("acknowledging "+name(item), func() error { item.Ack(done); return nil })
 }
 
 // name names an item for people.

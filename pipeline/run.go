@@ -48,11 +48,19 @@ func newRun(ctx context.Context, e *Engine, source batch.Source, sink batch.Sink
 	r.ctx, r.cancelWork = context.WithCancelCause(batch.WithDrain(ctx, e.drainer().begun))
 	r.intake, r.endIntake = context.WithCancel(r.ctx)
 	r.sinkCtx, r.endSink = context.WithCancel(context.WithoutCancel(ctx))
+	select {
+	case <-e.drainer().begun: // before the run began: it takes nothing at all
+		r.endIntake()
+	default:
+	}
 	return r
 }
 
 func (r *run) run(chain []batch.Stage) (*batch.Summary, error) {
 	defer r.watch()()
+	if r.engine.drainer().hasBegun() { // before the watching notices, an item could be taken
+		r.endIntake()
+	}
 
 	var wg sync.WaitGroup
 	wg.Go(r.takeIn)
