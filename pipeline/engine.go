@@ -66,15 +66,6 @@ func newDrain() *drain { return &drain{begun: make(chan struct{})} }
 
 func (d *drain) begin() { d.once.Do(func() { close(d.begun) }) }
 
-func (d *drain) hasBegun() bool {
-	select {
-	case <-d.begun:
-		return true
-	default:
-		return false
-	}
-}
-
 func (e *Engine) maxPending() int      { return cmp.Or(e.MaxPending, minDefaultPending) }
 func (e *Engine) maxBatch() int        { return cmp.Or(e.MaxBatch, 64) }
 func (e *Engine) grace() time.Duration { return cmp.Or(e.Grace, 30*time.Second) }

@@ -58,10 +58,6 @@ func newRun(ctx context.Context, e *Engine, source batch.Source, sink batch.Sink
 
 func (r *run) run(chain []batch.Stage) (*batch.Summary, error) {
 	defer r.watch()()
-	if r.engine.drainer().hasBegun() { // before the watching notices, an item could be taken
-		r.endIntake()
-	}
-
 	var wg sync.WaitGroup
 	wg.Go(r.takeIn)
 	wg.Go(func() {
