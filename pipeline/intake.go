@@ -101,7 +101,7 @@ func acknowledge(item *batch.Item, done bool) error {
 	if item == nil || item.Ack == nil {
 		return nil
 	}
-	return guard("acknowledging "+name(item), func() error { item.Ack(done); return nil })
+	return guard("acknowledging a request", func() error { item.Ack(done); return nil })
 }
 
 // name names an item for people.

@@ -1,0 +1,50 @@
+package pipeline
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gluepipe/gluepipe/source"
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+func TestAPanicOfOnProgressBreaksTheRunAndLeavesNothingBehind(t *testing.T) {
+	told := 0
+	p := newProcessor(t, &Config{Completer: fakeModel(time.Millisecond), OnProgress: func(Progress) {
+		told++
+		panic("no such window")
+	}})
+	response, err := p.Process(t.Context(), requests(1000))
+	require.ErrorContains(t, err, "panic while telling the progress: panic: no such window")
+	require.Less(t, response.TotalRequests, 1000)
+	require.Len(t, response.Results, response.TotalRequests)
+	require.Positive(t, told)
+
+	var last error
+	for result, err := range p.Stream(t.Context(), source.Slice(requests(1000))) {
+		require.Equal(t, result == nil, err != nil)
+		last = err
+	}
+	require.ErrorContains(t, last, "no such window")
+}
+
+func TestAPanicOfAnAcknowledgementBreaksTheRunAndLosesNoResult(t *testing.T) {
+	p := newProcessor(t, &Config{Completer: fakeModel(0)})
+	acknowledged := 0
+	src := funcSource(func(context.Context) (*batch.Item, error) {
+		return &batch.Item{
+			Request: &batch.Request{UserMessage: "x"},
+			Ack:     func(bool) { acknowledged++; panic("the queue is gone") },
+		}, nil
+	})
+	var sink memory
+	summary, err := p.Run(t.Context(), src, &sink)
+	require.ErrorContains(t, err, "the queue is gone")
+	require.NotErrorIs(t, err, io.EOF)
+	require.Len(t, sink.results, summary.TotalRequests)
+	require.Equal(t, summary.TotalRequests, acknowledged)
+}
