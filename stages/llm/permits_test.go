@@ -81,3 +81,42 @@ func TestPermitsAreGivenBackWhenTheCallPanics(t *testing.T) {
 func TestNewPermitsRefusesLessThanOne(t *testing.T) {
 	require.PanicsWithValue(t, "gluepipe: NewPermits needs at least one permit", func() { llm.NewPermits(0) })
 }
+
+func TestACallThatWaitedForAPermitDoesNotSlipIntoAPause(t *testing.T) {
+	const pause = 30 * time.Second
+	for name, paced := range map[string]func(llm.Completer, *llm.Limiter) llm.Completer{
+		"a rate limit": llm.RateLimit,
+		"a key pool": func(c llm.Completer, l *llm.Limiter) llm.Completer {
+			return llm.NewKeyPool([]llm.Key{{Completer: c, Limiter: l}}, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				var calls []time.Duration
+				permits := llm.NewPermits(1)
+				limiter := llm.NewLimiter(llm.Limits{RPM: 6000})
+				c := paced(permits.Limit(llm.CompleterFunc(func(context.Context, *llm.Call) (*llm.Answer, error) {
+					calls = append(calls, time.Since(began))
+					time.Sleep(time.Second)
+					if len(calls) == 1 {
+						return nil, &llm.Error{Kind: batch.ErrRateLimit, Status: 429, RetryAfter: pause, Err: errors.New("slow down")}
+					}
+					return &llm.Answer{}, nil
+				})), limiter)
+				errs := mwRun(t.Context(), c, 3, 3)
+				failed := 0
+				for _, err := range errs {
+					if err != nil {
+						require.ErrorContains(t, err, "slow down")
+						failed++
+					}
+				}
+				require.Equal(t, 1, failed)
+				require.Len(t, calls, 3)
+				require.GreaterOrEqual(t, calls[1], pause+time.Second)
+				require.Zero(t, permits.InFlight())
+			})
+		})
+	}
+}

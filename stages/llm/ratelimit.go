@@ -2,6 +2,7 @@ package llm
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -30,11 +31,16 @@ type paced struct {
 }
 
 func (p *paced) Complete(ctx context.Context, call *Call) (*Answer, error) {
-	started, err := p.limiter.start(ctx, call)
-	if err != nil {
-		return nil, err
+	for {
+		started, err := p.limiter.start(ctx, call)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := p.limiter.run(ctx, call, started, p.next)
+		if !errors.Is(err, errHeldBack) {
+			return answer, err
+		}
 	}
-	return p.limiter.run(ctx, call, started, p.next)
 }
 
 // bucket spreads a number a minute evenly. Its limiter holds a minute's worth, so that it can owe that much at a time; a
