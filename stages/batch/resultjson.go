@@ -2,6 +2,7 @@ package batch
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
@@ -58,7 +59,9 @@ func (r *Result) appendJSON(dst []byte) ([]byte, error) {
 	text("model", r.Model)
 	text("finish_reason", r.FinishReason)
 	dst = strconv.AppendInt(append(dst, `,"attempts":`...), int64(r.Attempts), 10)
-	value("cost_usd", r.CostUSD != nil, r.CostUSD)
+	if cost := r.CostUSD; cost != nil && !math.IsNaN(*cost) && !math.IsInf(*cost, 0) { // JSON has no such numbers
+		value("cost_usd", true, cost)
+	}
 	text("fingerprint", r.Fingerprint)
 	return append(dst, '}'), err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -65,19 +66,18 @@ type wireUsage struct {
 type count int64
 
 func (n *count) UnmarshalJSON(data []byte) error {
-	if i, err := strconv.ParseInt(string(data), 10, 64); err == nil {
-		*n = count(i)
-	} else if f, err := strconv.ParseFloat(string(data), 64); err == nil {
+	const most = 1 << 53 // up to here a float64 holds every integer
+	if f, err := strconv.ParseFloat(string(data), 64); err == nil && f > 0 && f <= most {
 		*n = count(f)
 	}
 	return nil
 }
 
-// amount reads a price in the same spirit.
+// amount reads a price in the same spirit: NaN and Inf, which servers write as strings, are none.
 type amount struct{ value *float64 }
 
 func (a *amount) UnmarshalJSON(data []byte) error {
-	if f, err := strconv.ParseFloat(string(bytes.Trim(data, `"`)), 64); err == nil {
+	if f, err := strconv.ParseFloat(string(bytes.Trim(data, `"`)), 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
 		a.value = &f
 	}
 	return nil

@@ -30,6 +30,22 @@ func FuzzDecodeReturnsAnAnswerOrAnError(f *testing.F) {
 	})
 }
 
+func TestUsageThatIsNoNumberIsNone(t *testing.T) {
+	for _, nonsense := range []string{`"NaN"`, `"Inf"`, `"-Infinity"`, `1e999`, `"much"`, `{}`} {
+		answer, err := (&Client{}).decode([]byte(`{"choices":[{"message":{"content":"Hi"}}],"usage":{"cost":` + nonsense + `}}`))
+		if err != nil || answer.Text != "Hi" || answer.CostUSD != nil {
+			t.Errorf("cost %s: got %+v and %v", nonsense, answer, err)
+		}
+	}
+	for _, nonsense := range []string{`-5`, `-1e99`, `1e300`, `9223372036854775807`, `1e999`, `"many"`, `{}`} {
+		answer, err := (&Client{}).decode([]byte(
+			`{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":7,"completion_tokens":` + nonsense + `}}`))
+		if err != nil || answer.Usage.Completion != 0 || answer.Usage.Total != 7 {
+			t.Errorf("tokens %s: got %+v and %v", nonsense, answer, err)
+		}
+	}
+}
+
 func TestErrorBodyOfOpenElementsTakesNoTime(t *testing.T) {
 	for _, part := range []string{"<", "<script>", "<title", "&lt"} {
 		readable([]byte("<" + strings.Repeat(part, 1<<20))) // minutes, were it not linear
