@@ -30,6 +30,9 @@ type Recovery struct {
 // A file that has records is continued. It is read once: in constant memory, but for 16 bytes an id. A last record that
 // broke off when an earlier run died is cut away. A file that holds anything but results is refused and left as it is.
 // Pipes and devices are only written to; opening a pipe waits for its reader.
+//
+// The file is locked until it is closed or the process dies: a file that another run is writing is refused. Where the system
+// or the file system has no such lock, two runs at once are not noticed.
 func OpenJSONL(path string, options JSONLOptions) (*JSONLFile, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -41,33 +44,70 @@ func OpenJSONL(path string, options JSONLOptions) (*JSONLFile, error) {
 			return nil, err
 		}
 		return newJSONLFile(path, file, false), nil
-	case options.Overwrite:
-		return openRegular(path, os.O_TRUNC)
 	}
-	var removed Recovery
-	if err == nil && options.RerunFailed {
-		if removed, err = removeFailed(path); err != nil {
-			return nil, foreign(err)
-		}
-	}
-	f, err := openRegular(path, 0)
+	f, err := openLocked(path)
 	if err != nil {
 		return nil, err
 	}
-	f.recovery = removed
-	if err := f.recover(); err != nil {
+	if f, err = f.prepare(options); err != nil {
 		_ = f.file.Close()
 		return nil, foreign(err)
 	}
 	return f, nil
 }
 
-func openRegular(path string, flag int) (*JSONLFile, error) {
-	file, err := os.OpenFile(path, flag|os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o666)
-	if err != nil {
-		return nil, err
+var errInUse = errors.New("another run is writing it: wait for its end, or choose another output")
+
+// openLocked opens or creates a regular file that nobody else writes.
+func openLocked(path string) (*JSONLFile, error) {
+	for {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		if err := lock(file); err != nil {
+			_ = file.Close()
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if isAt(path, file) {
+			return newJSONLFile(path, file, true), nil
+		}
+		_ = file.Close() // another run has replaced it before it was locked
 	}
-	return newJSONLFile(path, file, true), nil
+}
+
+// isAt tells whether path still leads to the file.
+func isAt(path string, file *os.File) bool {
+	atPath, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	opened, err := file.Stat()
+	return err == nil && os.SameFile(atPath, opened)
+}
+
+// prepare makes a file that was just opened ready to be written. The file that it returns, also beside an error, is to be
+// closed in place of f.
+func (f *JSONLFile) prepare(options JSONLOptions) (*JSONLFile, error) {
+	if options.Overwrite {
+		return f, f.file.Truncate(0)
+	}
+	if options.RerunFailed {
+		removed, err := removeFailed(f.path)
+		if err != nil {
+			return f, err
+		}
+		if removed.RemovedFailed > 0 { // f is not the file at the path any more
+			replaced, err := openLocked(f.path)
+			if err != nil {
+				return f, err
+			}
+			_ = f.file.Close()
+			f = replaced
+		}
+		f.recovery = removed
+	}
+	return f, f.recover()
 }
 
 // recover reads the records of an earlier run and mends the end of the file.
