@@ -38,14 +38,12 @@ func (f *JSONLFile) Earlier() batch.Summary { return f.earlier }
 // Recovered tells what was found and repaired when the file was opened.
 func (f *JSONLFile) Recovered() Recovery { return f.recovery }
 
-// Done tells whether the file had a record of this id when it was opened. It is an error if that record belongs to another
-// request: if both have a fingerprint, and these differ. Done doesn't block, and is safe for concurrent use.
+// Done tells whether the file had a record of this id when it was opened. It is a [*ChangedError] if that record belongs to
+// another request: if both have a fingerprint, and these differ. Done is safe for concurrent use.
 func (f *JSONLFile) Done(id, fingerprint string) (bool, error) {
 	found, same := f.done.find(id, fingerprint)
 	if found && !same {
-		return false, fmt.Errorf("%s: request %q has changed since its record was written: its fingerprint was %s and is %s; "+
-			"give it another id, choose another output, or overwrite this one",
-			f.path, id, f.earlierFingerprint(id), fingerprint)
+		return false, &ChangedError{f.path, id, f.earlierFingerprint(id), fingerprint}
 	}
 	return found, nil
 }

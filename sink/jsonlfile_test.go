@@ -46,8 +46,9 @@ func TestAChangedRequestIsRefusedByBothFingerprints(t *testing.T) {
 	bare.Fingerprint = ""
 	f := open(t, writeRecords(t, success("a", 0), bare), sink.JSONLOptions{})
 	_, err := f.Done("a", "v1:changed")
-	require.EqualError(t, err, f.Path()+`: request "a" has changed since its record was written: its fingerprint was v1:a and is `+
-		`v1:changed; give it another id, choose another output, or overwrite this one`)
+	require.EqualError(t, err, f.Path()+`: request "a" has changed since its record was written, in its model, prompts, tools or `+
+		`params: its fingerprint was v1:a and is v1:changed; give it another id, choose another output, or overwrite this one`)
+	require.ErrorAs(t, err, new(*sink.ChangedError))
 	for id, fingerprint := range map[string]string{"a": "", "bare": "v1:any"} { // nothing to compare
 		done, err := f.Done(id, fingerprint)
 		require.NoError(t, err)

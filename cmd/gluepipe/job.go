@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gluepipe/gluepipe/pipeline"
+	"github.com/gluepipe/gluepipe/sink"
 	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
@@ -151,7 +152,9 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 	for _, place := range out.places() {
 		j.notef("%s", place)
 	}
-	j.adviseNext(summary, broken || j.interrupted.Load() || summary.UnfinishedRequests > 0, out)
+	if _, changed := errors.AsType[*sink.ChangedError](err); !changed { // else the same again ends the same
+		j.adviseNext(summary, broken || j.interrupted.Load() || summary.UnfinishedRequests > 0, out)
+	}
 	switch {
 	case j.interrupted.Load():
 		if err != nil {

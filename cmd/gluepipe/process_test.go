@@ -119,6 +119,26 @@ func TestTwoInterruptsCancel(t *testing.T) {
 	require.Empty(t, read(t, "out.jsonl"))
 }
 
+func TestAnOutputIsWrittenByOneRunAtATimeAndFreeOnceItIsKilled(t *testing.T) {
+	g := newGate()
+	server := llmtest.New(t, llmtest.Config{Respond: g.respond})
+	inTempDir(t, map[string]string{"in.jsonl": requests(2)})
+	args := at(server, "run", "in.jsonl", "-o", "out.jsonl")
+	cmd := program(t, args...)
+	require.NoError(t, cmd.Start())
+	<-g.arrived
+	for _, flag := range []string{"--overwrite=false", "--overwrite", "--rerun-failed"} {
+		got := gluepipe(t, "", nil, append(args, flag)...)
+		require.Equal(t, outcome{exitBroken, "", "gluepipe: out.jsonl: another run is writing it: " +
+			"wait for its end, or choose another output\n"}, got)
+	}
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	close(g.open)
+	require.Equal(t, exitOK, gluepipe(t, "", nil, args...).code)
+	require.Len(t, results(t, read(t, "out.jsonl")), 2)
+}
+
 func TestAnInterruptEndsARunThatWaitsForItsInput(t *testing.T) {
 	inTempDir(t, nil)
 	cmd := program(t, "run", "-", "--model", "mock:echo", "--progress", "none")

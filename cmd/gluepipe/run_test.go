@@ -195,14 +195,27 @@ func TestAnotherRequestOfTheSameIDIsRefusedBeforeTheFirstCall(t *testing.T) {
 	require.NoError(t, os.WriteFile("in.jsonl", []byte(changed), 0o600))
 	got := gluepipe(t, "", nil, at(server, "run", "in.jsonl", "-o", "out.jsonl")...)
 	require.Equal(t, exitBroken, got.code)
-	require.Regexp(t, `^gluepipe: line 4: out\.jsonl: request "r3" has changed since its record was written: `+
-		`its fingerprint was v1:[0-9a-f]{32} and is v1:[0-9a-f]{32}; .*\n$`, got.stderr)
+	require.Regexp(t, `^gluepipe: line 4: out\.jsonl: request "r3" has changed since its record was written, `+
+		`in its model, prompts, tools or params: its fingerprint was v1:[0-9a-f]{32} and is v1:[0-9a-f]{32}; .*\n$`, got.stderr)
 	require.Equal(t, called, server.Stats().Requests)
 	require.Equal(t, written, read(t, "out.jsonl"))
 
 	got = gluepipe(t, "", nil, at(server, "run", "in.jsonl", "-o", "out.jsonl", "--system-prompt", "Be brief.")...)
 	require.Equal(t, exitBroken, got.code)
 	require.Equal(t, called, server.Stats().Requests)
+}
+
+func TestAChangedRequestOnStandardInputIsNotToBeContinued(t *testing.T) {
+	inTempDir(t, nil)
+	args := []string{"run", "-", "-o", "out.jsonl", "--model", "mock:echo"}
+	require.Equal(t, exitOK, gluepipe(t, requests(2), nil, args...).code)
+	written := read(t, "out.jsonl")
+
+	got := gluepipe(t, strings.Replace(requests(2), "prompt 1", "another", 1), nil, args...)
+	require.Equal(t, exitBroken, got.code)
+	require.Contains(t, got.stderr, `line 1: out.jsonl: request "r1" has changed`)
+	require.NotContains(t, got.stderr, "continue (give it the same input) with") // it would be refused again
+	require.Equal(t, written, read(t, "out.jsonl"))
 }
 
 func TestForeignFilesAreNotOverwritten(t *testing.T) {
