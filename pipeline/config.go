@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -58,9 +59,10 @@ type Config struct {
 	OnProgress   func(Progress) // called from one goroutine of a run after each delivery; must not block
 	ShowProgress bool           // a plain line on stderr every few seconds
 
-	Logger     *zap.Logger     // default silent
-	Completer  llm.Completer   // makes the model calls; default a client built from Model, BaseURL and the keys
-	HTTPClient openai.HTTPDoer // sends the requests of that client; default one tuned for MaxConcurrent
+	Getenv     func(string) string // finds the variables with providers' keys and addresses; default os.Getenv
+	Logger     *zap.Logger         // default silent
+	Completer  llm.Completer       // makes the model calls; default a client built from Model, BaseURL and the keys
+	HTTPClient openai.HTTPDoer     // sends the requests of that client; default one tuned for MaxConcurrent
 }
 
 const (
@@ -77,7 +79,10 @@ func (c *Config) withDefaults() *Config {
 	// What the caller does to them later is none of the processor's.
 	d.APIKeys, d.Tools, d.Params = slices.Clone(d.APIKeys), slices.Clone(d.Tools), maps.Clone(d.Params)
 	d.BeforeExecute, d.AfterExecute = slices.Clone(d.BeforeExecute), slices.Clone(d.AfterExecute)
-	d.Model = cmp.Or(d.Model, os.Getenv("GLUEPIPE_MODEL"), defaultModel)
+	if d.Getenv == nil {
+		d.Getenv = os.Getenv
+	}
+	d.Model = cmp.Or(d.Model, d.Getenv("GLUEPIPE_MODEL"), defaultModel)
 	d.ToolTimeout = cmp.Or(d.ToolTimeout, time.Minute)
 	d.MaxToolIterations = cmp.Or(d.MaxToolIterations, 10)
 	d.MaxConcurrent = cmp.Or(d.MaxConcurrent, defaultMaxConcurrent)
@@ -94,13 +99,23 @@ func (c *Config) withDefaults() *Config {
 	return &d
 }
 
+// ConfigError says what is wrong with a field of a [Config].
+type ConfigError struct {
+	Field string
+	Err   error
+}
+
+func (e *ConfigError) Error() string { return fmt.Sprintf("config: %s: %v", e.Field, e.Err) }
+
+func (e *ConfigError) Unwrap() error { return e.Err }
+
 // validate names the field that is wrong. It expects the defaults filled in.
 func (c *Config) validate() error {
 	if err := c.Retry.Validate(); err != nil {
 		return fmt.Errorf("config: Retry.%w", err)
 	}
 	if _, err := c.ErrorStrategy.MarshalText(); err != nil {
-		return fmt.Errorf("config: ErrorStrategy: %w", err)
+		return &ConfigError{"ErrorStrategy", err}
 	}
 	for _, check := range []struct {
 		field string
@@ -117,7 +132,7 @@ func (c *Config) validate() error {
 		{"APIKeys", c.APIKey != "" && len(c.APIKeys) > 0, "either APIKey or APIKeys"},
 	} {
 		if check.wrong {
-			return fmt.Errorf("config: %s: want %s", check.field, check.want)
+			return &ConfigError{check.field, errors.New("want " + check.want)}
 		}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 
@@ -42,14 +41,25 @@ func newModels(config *Config) (*models, error) {
 	}
 	provider, model, err := splitModel(config.Model, config.BaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("config: Model: %w", err)
+		return nil, &ConfigError{"Model", err}
 	}
 	m.provider = provider
 	first := m.client(provider, model)
 	if first.err != nil {
-		return nil, errors.Join(fmt.Errorf("config: Model %q: %w", config.Model, first.err), m.Close())
+		return nil, errors.Join(&ConfigError{m.fieldOf(first.err), first.err}, m.Close())
 	}
 	return m, nil
+}
+
+// fieldOf returns the field of the configuration that keeps the run's client from being made.
+func (m *models) fieldOf(err error) string {
+	switch {
+	case errors.Is(err, batch.ErrAuthentication):
+		return "APIKey"
+	case m.provider == "mock" && m.config.BaseURL == "":
+		return "Model"
+	}
+	return "BaseURL"
 }
 
 // splitModel splits the run's model. A name without a provider is a model at the base URL, where there is one.
@@ -109,7 +119,7 @@ func (m *models) connect(name, model string) (llm.Completer, error) {
 	if err != nil {
 		return nil, err
 	}
-	baseURL, envKey := provider.FromEnv(os.Getenv)
+	baseURL, envKey := provider.FromEnv(m.config.Getenv)
 	ownURL := "" // at its own address, a provider's client insists on a key
 	if baseURL != provider.BaseURL {
 		ownURL = baseURL
