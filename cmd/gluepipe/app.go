@@ -24,11 +24,13 @@ type app struct {
 	stdio
 	args   []string // as given, so that a summary can tell how to go on
 	lookup lookupFunc
+	// origins says of the flags that were not given, by name, where their values come from.
+	origins map[string]string
 }
 
 // run is the whole program: it returns the exit code.
 func run(ctx context.Context, args []string, streams stdio, lookup lookupFunc) int {
-	a := &app{stdio: streams, args: args, lookup: lookup}
+	a := &app{stdio: streams, args: args, lookup: lookup, origins: map[string]string{}}
 	root := a.rootCommand()                   //nolint:contextcheck // cobra hands ctx to the commands
 	root.SetArgs(append([]string{}, args...)) // nil would mean the process's own
 	root.SetIn(a.in)

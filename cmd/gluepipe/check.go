@@ -113,9 +113,9 @@ func (a *app) inspect(ctx context.Context, s *settings, input, done string, each
 	defer func() { _ = src.Close() }()
 	cfg := s.requestConfig()
 	offline(cfg)
-	processor, err := pipeline.NewBatchProcessor(cfg)
+	processor, err := a.newProcessor(cfg)
 	if err != nil {
-		return &usageError{err}
+		return err
 	}
 	defer func() { _ = processor.Close() }()
 	var earlier batch.Sink

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"io"
 	"time"
 
@@ -36,33 +38,40 @@ func (s *settings) requestConfig() *pipeline.Config {
 	}
 }
 
-// connect says where the calls go and with which keys. The provider's variables are looked up here, since .env is not part
-// of the process's environment.
+// connect says where the calls go and with which keys. .env is not part of the process's environment, so that the variables
+// are looked up for the processor.
 func (s *settings) connect(cfg *pipeline.Config, lookup lookupFunc) error {
 	cfg.BaseURL, cfg.APIKeys = s.baseURL, s.apiKeys
-	name, _ := llm.SplitModel(s.model)
-	if name == "" && s.baseURL != "" {
-		name = "openai" // what the processor speaks there
+	cfg.Getenv = func(name string) string {
+		value, _ := lookup(name)
+		return value
 	}
+	name, _ := llm.SplitModel(s.model)
 	provider, err := llm.LookupProvider(name)
 	if err != nil {
 		return nil // the processor has more to say about it
 	}
-	baseURL, key := provider.FromEnv(func(name string) string {
-		value, _ := lookup(name)
-		return value
-	})
-	if cfg.BaseURL == "" && baseURL != provider.BaseURL {
-		cfg.BaseURL = baseURL
-	}
-	if len(cfg.APIKeys) == 0 {
-		cfg.APIKey = key
-	}
+	_, key := provider.FromEnv(cfg.Getenv)
 	// A server of the user's own may need no key.
-	if cfg.APIKey == "" && len(cfg.APIKeys) == 0 && s.baseURL == "" && !provider.KeyOptional {
+	if key == "" && len(cfg.APIKeys) == 0 && s.baseURL == "" && !provider.KeyOptional {
 		return usagef("%s needs an API key: set %s in the environment or in .env, or give --api-key-file", name, provider.KeyVar)
 	}
 	return nil
+}
+
+// newProcessor returns the processor. Where the configuration is wrong, it tells which flag, variable or key it comes from.
+func (a *app) newProcessor(cfg *pipeline.Config) (*pipeline.BatchProcessor, error) {
+	processor, err := pipeline.NewBatchProcessor(cfg)
+	if wrong, ok := errors.AsType[*pipeline.ConfigError](err); ok {
+		if flag := map[string]string{"Model": "model", "BaseURL": "base-url"}[wrong.Field]; flag != "" {
+			return nil, usagef("%s: %w", cmp.Or(a.origins[flag], "--"+flag), wrong.Err)
+		}
+		return nil, &usageError{wrong.Err}
+	}
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return processor, nil
 }
 
 // zeroIsNone turns the command line's 0 into the configuration's -1, where 0 is the default.

@@ -51,9 +51,9 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	}
 	cfg.OnProgress = j.report.observe
 	cfg.Logger = newLogger(j.report, j.settings.logLevel, j.settings.logFormat)
-	processor, err := pipeline.NewBatchProcessor(cfg)
+	processor, err := j.newProcessor(cfg)
 	if err != nil {
-		return &usageError{err}
+		return err
 	}
 	defer func() { _ = processor.Close() }()
 	out, err := j.openOutput(ctx, j.settings)

@@ -76,7 +76,7 @@ func (a *app) loadSettings(flags *pflag.FlagSet, prefix, config string) (lookupF
 	if err != nil {
 		return nil, err
 	}
-	return environment, l.apply(flags, prefix)
+	return environment, l.apply(flags, prefix, a.origins)
 }
 
 func (l *layers) add(values map[string]any, origin func(key string) string) error {
@@ -95,14 +95,16 @@ func (l *layers) add(values map[string]any, origin func(key string) string) erro
 	return nil
 }
 
-// apply sets the flags that the command line left out. prefix stands before the flags' keys.
-func (l *layers) apply(flags *pflag.FlagSet, prefix string) error {
+// apply sets the flags that the command line left out, and adds to origins where their values come from. prefix stands before
+// the flags' keys.
+func (l *layers) apply(flags *pflag.FlagSet, prefix string, origins map[string]string) error {
 	var failed error
 	flags.VisitAll(func(flag *pflag.Flag) {
 		key := prefix + keyOf(flag)
 		if failed != nil || flag.Changed || l.origins[key] == "" {
 			return
 		}
+		origins[flag.Name] = l.origins[key]
 		texts, err := settingTexts(flag.Value, l.merged.Get(key))
 		for _, text := range texts {
 			err = errors.Join(err, flag.Value.Set(text))
@@ -152,6 +154,9 @@ func readDotenv() (map[string]string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	}
+	if info, statErr := os.Stat(dotenvFile); statErr == nil && info.IsDir() {
+		return nil, nil // somebody's Python lives there
+	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, usagef("%w", err)
 	}
@@ -179,7 +184,7 @@ func readConfigFile(path string, required bool) (map[string]any, error) {
 		if slices.Contains(keys, key) {
 			continue
 		}
-		if strings.HasSuffix(key, "api_key") || strings.HasSuffix(key, "api_keys") {
+		if name := strings.ToLower(key); strings.HasSuffix(name, "api_key") || strings.HasSuffix(name, "api_keys") {
 			return nil, usagef("%s: %s: keys don't belong into a configuration file; "+
 				"set the provider's environment variable, or api_key_file", path, key)
 		}

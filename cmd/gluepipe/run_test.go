@@ -370,6 +370,12 @@ func TestTheKeyComesFromTheFileThenTheEnvironmentThenDotenv(t *testing.T) {
 	}
 }
 
+func TestTheKeyOfAProviderThatOnlyARecordNamesComesFromDotenv(t *testing.T) {
+	inTempDir(t, map[string]string{".env": "AZURE_OPENAI_API_KEY=from-dotenv\nAZURE_OPENAI_ENDPOINT=http://127.0.0.1:1\n"})
+	got := gluepipe(t, `{"user_message": "hi", "model": "azure:x"}`, nil, "run", "-", "--model", "mock:echo")
+	require.Contains(t, got.stdout, "connection refused") // it has called
+}
+
 func TestTheCommandToContinueIsQuotedAndSaysNoMoreThanItMust(t *testing.T) {
 	require.Equal(t, `gluepipe run 'my in.jsonl' -o out.jsonl --param 'user=it'\''s' --rerun-failed -- --overwrite`,
 		commandLine(continuing([]string{

@@ -102,7 +102,7 @@ func (s *settings) outputFlag(flags *pflag.FlagSet, usage string) {
 }
 
 func (s *settings) requestFlags(flags *pflag.FlagSet) {
-	text(flags, &s.model, "model", "PROVIDER:MODEL", "of requests that name none")
+	flags.Var(modelValue{textValue{&s.model, "PROVIDER:MODEL"}}, "model", "of requests that name none")
 	flags.Var(promptValue{&s.systemPrompt}, "system-prompt", "of requests that bring none")
 	flags.Var(toolsValue{&s.tools}, "tools", "built-in tools the model may call: calculate, now")
 	count(flags, &s.maxToolIterations, "max-tool-iterations", 0, "tool turns of one conversation; 0: no bound")

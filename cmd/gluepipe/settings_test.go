@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -100,6 +102,17 @@ func TestWrongSettingsNameWhereTheyStand(t *testing.T) {
 				`set the provider's environment variable, or api_key_file`,
 		},
 		{
+			"a secret by the name of its variable",
+			map[string]string{"gluepipe.yaml": "OPENAI_API_KEY: sk-secret\n"},
+			`gluepipe.yaml: OPENAI_API_KEY: keys don't belong into a configuration file; ` +
+				`set the provider's environment variable, or api_key_file`,
+		},
+		{
+			"an unknown provider in the file",
+			map[string]string{"gluepipe.yaml": "model: openai\n"},
+			`gluepipe.yaml: model: "openai" names no provider: want provider:model, as in openai:openai`,
+		},
+		{
 			"nothing but a secret",
 			map[string]string{"gluepipe.yaml": "sk-secret\n"},
 			`gluepipe.yaml: want lines of the form key: value`,
@@ -121,6 +134,12 @@ func TestWrongSettingsNameWhereTheyStand(t *testing.T) {
 			require.Equal(t, outcome{exitUsage, "", "gluepipe: " + test.want + "; see 'gluepipe run --help'\n"}, got)
 		})
 	}
+}
+
+func TestADirectoryNamedDotenvIsNoneOfOurs(t *testing.T) {
+	dir := inTempDir(t, nil)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, ".env"), 0o755))
+	require.Equal(t, exitOK, gluepipe(t, requests(1), nil, "run", "-", "--model", "mock:echo").code)
 }
 
 func TestAConfigurationFileThatWasAskedForMustExist(t *testing.T) {

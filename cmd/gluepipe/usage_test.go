@@ -132,6 +132,29 @@ func TestUsageErrorsAreOneLineAndExitWithTwo(t *testing.T) {
 			"environment variable GLUEPIPE_RPM: want a whole number, got \"many\"; see 'gluepipe run --help'",
 		},
 		{
+			"model without a provider", nil,
+			[]string{"run", "in.jsonl", "--model", "gpt-4o"},
+			"--model: \"gpt-4o\" names no provider: want provider:model, as in openai:gpt-4o; see 'gluepipe run --help'",
+		},
+		{
+			"no model", nil,
+			[]string{"run", "in.jsonl", "--model", ""},
+			"--model: want provider:model, got nothing; see 'gluepipe run --help'",
+		},
+		{
+			"unknown behaviour in the environment",
+			env{"GLUEPIPE_MODEL": "mock:sing"},
+			[]string{"run", "in.jsonl"},
+			"environment variable GLUEPIPE_MODEL: model \"sing\": unknown behaviour \"sing\": want one of echo, flaky, fail, length, " +
+				"refuse; see 'gluepipe run --help'",
+		},
+		{
+			"wrong base URL",
+			env{"GLUEPIPE_MODEL": "mock:echo"},
+			[]string{"run", "in.jsonl", "--base-url", "localhost:8080"},
+			"--base-url: the base URL is no URL: want one like https://api.openai.com/v1; see 'gluepipe run --help'",
+		},
+		{
 			"rates of faults above 1", nil,
 			[]string{"mock", "--error-rate", "0.7", "--reset-rate", "0.7"},
 			"the rates of faults are more than 1 together; see 'gluepipe mock --help'",
@@ -149,7 +172,7 @@ func TestUnknownProvidersAndMissingKeysAreUsageErrors(t *testing.T) {
 	inTempDir(t, map[string]string{"in.jsonl": requests(1)})
 	got := gluepipe(t, "", nil, "run", "in.jsonl", "--model", "opneai:gpt-4o-mini")
 	require.Equal(t, exitUsage, got.code)
-	require.Contains(t, got.stderr, `unknown provider "opneai"`)
+	require.Contains(t, got.stderr, `gluepipe: --model: unknown provider "opneai": want one of anthropic, azure,`)
 	require.Contains(t, got.stderr, "openai, openrouter")
 
 	got = gluepipe(t, "", nil, "run", "in.jsonl", "-o", "out.jsonl")

@@ -12,6 +12,16 @@ import (
 	"github.com/gluepipe/gluepipe/stages/tool"
 )
 
+// modelValue takes the name of a model. Empty, as by a variable that was never set, it is not the default model's.
+type modelValue struct{ textValue }
+
+func (v modelValue) Set(text string) error {
+	if text == "" {
+		return errors.New("want provider:model, got nothing")
+	}
+	return v.textValue.Set(text)
+}
+
 // promptValue takes a text, or the content of the file after an @.
 type promptValue struct{ to *string }
 
