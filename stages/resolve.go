@@ -131,18 +131,25 @@ func (v *validator) resolveParams(r *batch.Request) error {
 		}
 		maps.Copy(r.Params, own)
 	}
+	if err := checkParams(r.Params); err != nil {
+		return fmt.Errorf(`field "params": %w`, err)
+	}
+	return nil
+}
+
+func checkParams(params map[string]any) error {
 	for _, owned := range []string{"model", "messages", "tools"} {
-		if _, ok := r.Params[owned]; ok {
-			return fmt.Errorf(`field "params": %q is a field of the request itself`, owned)
+		if _, ok := params[owned]; ok {
+			return fmt.Errorf(`%q is a field of the request itself`, owned)
 		}
 	}
-	if isJSON(r.Params["stream"], "true") {
-		return errors.New(`field "params": "stream" is not supported: results are whole answers`)
+	if isJSON(params["stream"], "true") {
+		return errors.New(`"stream" is not supported: results are whole answers`)
 	}
-	if n, ok := r.Params["n"]; ok && !isJSON(n, "1") && !isJSON(n, "null") {
-		return errors.New(`field "params": "n": want 1: a result holds one answer`)
+	if n, ok := params["n"]; ok && !isJSON(n, "1") && !isJSON(n, "null") {
+		return errors.New(`"n": want 1: a result holds one answer`)
 	}
-	return checkEncodable("params", r.Params)
+	return checkEncodable(params)
 }
 
 func isJSON(v any, want string) bool {
@@ -160,18 +167,21 @@ func checkLimits(r *batch.Request) error {
 	if r.ResponseFormat != nil && !json.Valid(r.ResponseFormat) {
 		return errors.New(`field "response_format": not JSON`)
 	}
-	return checkEncodable("metadata", r.Metadata)
+	if err := checkEncodable(r.Metadata); err != nil {
+		return fmt.Errorf(`field "metadata": %w`, err)
+	}
+	return nil
 }
 
 // checkEncodable finds what a Go program can put into a map and JSON can't hold, before it is paid for and can't be written.
-func checkEncodable(field string, m map[string]any) error {
+func checkEncodable(m map[string]any) error {
 	for key, value := range m {
 		switch value.(type) {
 		case nil, string, bool, int, int64:
 			continue
 		}
 		if _, err := json.Marshal(value); err != nil {
-			return fmt.Errorf("field %q: %q: %w", field, key, err)
+			return fmt.Errorf("%q: %w", key, err)
 		}
 	}
 	return nil

@@ -28,6 +28,34 @@ type Defaults struct {
 	Fingerprints bool
 }
 
+// Validate names the field that no request could be sent with, since each would fail for the same reason.
+func (d Defaults) Validate() error {
+	for _, check := range []struct {
+		field string
+		err   error
+	}{
+		{"Params", checkParams(d.Params)},
+		{"Tools", checkTools(d.Tools)},
+	} {
+		if check.err != nil {
+			return fmt.Errorf("%s: %w", check.field, check.err)
+		}
+	}
+	return nil
+}
+
+func checkTools(tools []batch.Tool) error {
+	for i, t := range tools {
+		if t.Name == "" && t.Raw == nil {
+			return fmt.Errorf("tool %d has no name", i+1)
+		}
+		if t.Name != "" && slices.ContainsFunc(tools[:i], func(other batch.Tool) bool { return other.Name == t.Name }) {
+			return fmt.Errorf("%q is there twice", t.Name)
+		}
+	}
+	return nil
+}
+
 // Validate makes the stage that checks each request and resolves the run's defaults into Item.Effective. A request that
 // can't be sent as it is fails with an InvalidRequestError that names its origin and field; so does a second request of
 // the same id. It keeps the order, and 8 bytes an id.

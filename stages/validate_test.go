@@ -410,3 +410,20 @@ func TestValidateKeepsTheOrder(t *testing.T) {
 	items := numbered(50)
 	require.Equal(t, items, mustRun(t.Context(), t, items, stages.Validate(stages.Defaults{})))
 }
+
+func TestDefaultsThatNoRequestCouldBeSentWithAreNamed(t *testing.T) {
+	raw := json.RawMessage(`{"type":"web_search"}`)
+	for want, d := range map[string]stages.Defaults{
+		`Params: "model" is a field of the request itself`:             {Params: map[string]any{"model": "x"}},
+		`Params: "stream" is not supported: results are whole answers`: {Params: map[string]any{"stream": true}},
+		`Params: "n": want 1: a result holds one answer`:               {Params: map[string]any{"n": 2}},
+		`Params: "k": json: unsupported type: chan int`:                {Params: map[string]any{"k": make(chan int)}},
+		`Tools: "now" is there twice`:                                  {Tools: []batch.Tool{{Name: "now"}, {Raw: raw}, {Name: "now"}}},
+		`Tools: tool 2 has no name`:                                    {Tools: []batch.Tool{{Name: "now"}, {Description: "?"}}},
+	} {
+		require.EqualError(t, d.Validate(), want)
+	}
+	fine := stages.Defaults{Params: map[string]any{"n": 1, "temperature": 0}, Tools: []batch.Tool{{Name: "a"}, {Raw: raw}, {Raw: raw}}}
+	require.NoError(t, fine.Validate())
+	require.NoError(t, stages.Defaults{}.Validate())
+}
