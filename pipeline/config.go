@@ -117,6 +117,9 @@ func (c *Config) validate() error {
 	if _, err := c.ErrorStrategy.MarshalText(); err != nil {
 		return &ConfigError{"ErrorStrategy", err}
 	}
+	if err := (stages.Defaults{Params: c.Params, Tools: c.Tools}).Validate(); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
 	for _, check := range []struct {
 		field string
 		wrong bool

@@ -418,6 +418,8 @@ func TestAWrongConfigurationIsNamed(t *testing.T) {
 		"config: Retry.MaxAttempts: want 1 or more":                                           {Retry: stages.RetryPolicy{MaxAttempts: -1}},
 		"config: APIKeys: want either APIKey or APIKeys":                                      {APIKey: "a", APIKeys: []string{"b"}},
 		"config: ErrorStrategy: unknown error strategy 7":                                     {ErrorStrategy: 7},
+		`config: Params: "stream" is not supported: results are whole answers`:                {Params: map[string]any{"stream": true}},
+		`config: Tools: "now" is there twice`:                                                 {Tools: []batch.Tool{{Name: "now"}, {Name: "now"}}},
 		`config: Model: "gpt-4o" names no provider: want provider:model, as in openai:gpt-4o`: {Model: "gpt-4o"},
 		`config: Model: "openai:" names no model: want provider:model`:                        {Model: "openai:"},
 	} {
