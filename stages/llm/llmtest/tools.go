@@ -89,7 +89,11 @@ func balance(expression string) string {
 }
 
 func (p *prompt) wants(name string, parameters *schema) bool {
-	for word := range strings.FieldsFuncSeq(strings.ToLower(name), func(r rune) bool { return r == '_' || r == '-' }) {
+	name = strings.ToLower(name)
+	if len(name) < 4 && slices.Contains(p.words, name) {
+		return true
+	}
+	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '_' || r == '-' }) {
 		if len(word) >= 4 && slices.ContainsFunc(p.words, func(w string) bool { return strings.HasPrefix(w, word) }) {
 			return true
 		}

@@ -52,10 +52,12 @@ func TestServerCallsTheToolsThatTheMessageAsksFor(t *testing.T) {
 			lookUp, "List my orders", "", calls{{"look-up-orders", `{"query":"List my orders","limit":1,"min":1,"open":true,` +
 				`"sort":"asc","tags":[],"range":{"from":"List my orders"}}`}},
 		},
-		"a word inside another": {getWeather, "All those sweathers", "", nil},
-		"a short word":          {bare, "now get up", "", nil},
-		"nothing of the sort":   {getWeather + "," + calculate, "Hello there", "", nil},
-		"tool_choice none":      {calculate, "Calculate 1 + 1", `,"tool_choice":"none"`, nil},
+		"a word inside another":         {getWeather, "All those sweathers", "", nil},
+		"a short name that is a word":   {bare, "What time is it Now?", "", calls{{"now", `{}`}}},
+		"a short name inside a word":    {bare, "I know snow", "", nil},
+		"a short word of a longer name": {getWeather, "now get up", "", nil},
+		"nothing of the sort":           {getWeather + "," + calculate, "Hello there", "", nil},
+		"tool_choice none":              {calculate, "Calculate 1 + 1", `,"tool_choice":"none"`, nil},
 		"tool_choice required": {
 			webSearch + "," + bare + "," + calculate, "Hi", `,"tool_choice":"required"`, calls{{"now", `{}`}},
 		},
