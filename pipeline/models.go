@@ -207,3 +207,6 @@ func (m *models) Close() error {
 	m.closers = nil
 	return errors.Join(errs...)
 }
+
+// InFlight returns how many model calls are in flight now, over all runs of the processor.
+func (p *BatchProcessor) InFlight() int { return p.models.permits.InFlight() }

@@ -389,6 +389,21 @@ func TestProgressCountsEachRequestOnce(t *testing.T) {
 	})
 }
 
+func TestProgressDoesNotCallUnfinishedRequestsFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last Progress
+		m := &model{takes: time.Minute, fail: failing("message 0", errBad)}
+		p := newProcessor(t, &Config{
+			Completer: m, MaxConcurrent: 2, Deadline: 90 * time.Second, OnProgress: func(p Progress) { last = p },
+		})
+		_, err := p.Process(t.Context(), requests(20))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 1, last.Failed)
+		require.Equal(t, 2, last.Done)
+		require.Equal(t, last.Taken-2, last.Unfinished)
+	})
+}
+
 func TestBatchCompleteSimpleReturnsOneTextAMessageWhateverTheStrategy(t *testing.T) {
 	for _, strategy := range []batch.ErrorStrategy{batch.Continue, batch.Skip} {
 		t.Run(strategy.String(), func(t *testing.T) {

@@ -14,8 +14,9 @@ type Progress struct {
 	Taken      int // requests taken from the source
 	Done       int // requests with an outcome: Succeeded + Failed + Dropped
 	Succeeded  int
-	Failed     int // the unfinished ones included
+	Failed     int
 	Dropped    int // taken out by a stage, such as those an earlier run has done
+	Unfinished int // cut short by the run's end, and not done
 	InFlight   int // model calls under way, over all runs of the processor
 	TokensUsed batch.TokenUsage
 	Elapsed    time.Duration

@@ -42,7 +42,8 @@ func newReporter(config *Config, src batch.Source, inFlight func() int) *reporte
 // delivered is called with the counts so far, from one goroutine.
 func (r *reporter) delivered(s *batch.Summary) {
 	p := Progress{
-		Total: r.total, Taken: s.TotalRequests, Succeeded: s.SuccessfulRequests, Failed: s.FailedRequests,
+		Total: r.total, Taken: s.TotalRequests, Succeeded: s.SuccessfulRequests,
+		Failed: s.FailedRequests - s.UnfinishedRequests, Unfinished: s.UnfinishedRequests,
 		InFlight: r.inFlight(), Elapsed: time.Since(r.begin),
 	}
 	for _, n := range s.DroppedRequests {
