@@ -78,7 +78,7 @@ func TestOneInterruptDrainsAndSaysHowToContinue(t *testing.T) {
 				<-g.arrived
 			}
 			require.NoError(t, cmd.Process.Signal(signal))
-			untilLine(t, stderr, "interrupted: finishing what is in flight; press Ctrl-C again to cancel it")
+			untilLine(t, stderr, "interrupted: finishing 4 requests in flight; press Ctrl-C again to cancel them")
 			close(g.open)
 			rest, err := io.ReadAll(stderr)
 			require.NoError(t, err)

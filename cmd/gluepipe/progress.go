@@ -17,12 +17,11 @@ import (
 // shows. All its methods may be called by several goroutines at once.
 type reporter interface {
 	io.Writer
-	// start begins the display. Until then, and after close, the reporter is only a writer.
-	start()
+	// start begins the display. Until then, and after close, the reporter is only a writer. inFlight tells how many calls are
+	// in flight at any time, where what is observed tells how many were at the last delivery.
+	start(inFlight func() int)
 	observe(pipeline.Progress)
 	setTotal(n int)
-	// last returns what was observed last.
-	last() pipeline.Progress
 	// close ends the display and waits for it.
 	close()
 }
@@ -51,8 +50,8 @@ type quiet struct {
 	*tracker
 }
 
-func (quiet) start() {}
-func (quiet) close() {}
+func (quiet) start(func() int) {}
+func (quiet) close()           {}
 
 // syncWriter lets several goroutines write whole lines.
 type syncWriter struct {
@@ -68,18 +67,20 @@ func (w *syncWriter) Write(p []byte) (int, error) {
 
 // tracker holds what a reporter knows.
 type tracker struct {
-	mu     sync.Mutex
-	latest pipeline.Progress
-	total  int // -1 until it is known
-	recent window
+	mu       sync.Mutex
+	latest   pipeline.Progress
+	total    int // -1 until it is known
+	recent   window
+	inFlight func() int // nil until the display begins
 }
 
 func newTracker() *tracker { return &tracker{total: -1} }
 
 // begin is where the rate is measured from.
-func (t *tracker) begin() {
+func (t *tracker) begin(inFlight func() int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.inFlight = inFlight
 	t.recent.add(time.Now(), 0)
 }
 
@@ -98,13 +99,6 @@ func (t *tracker) setTotal(n int) {
 	t.total = n
 }
 
-// last returns what was observed last.
-func (t *tracker) last() pipeline.Progress {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.latest
-}
-
 func (t *tracker) counts() (done, total int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -117,12 +111,16 @@ func (t *tracker) status(now time.Time) string {
 	defer t.mu.Unlock()
 	p := t.latest
 	p.Total = t.total
+	if t.inFlight != nil {
+		p.InFlight = t.inFlight()
+	}
 	// What an earlier run has done says nothing about how fast this one is.
 	t.recent.add(now, p.Done-p.Dropped)
 	return progressText(p, t.recent.rate())
 }
 
-// progressText tells how far a run is: 1,234/20,000 done (6.2%), 3 failed, 64 in flight, 410/s, 1.2M tokens, ETA 46s.
+// progressText tells how far a run is: 1,234/20,000 done (6.2%), 3 failed, 64 in flight, 410/s, 1.2M tokens, ETA 46s. What is
+// most telling comes first: a narrow terminal cuts the rest.
 func progressText(p pipeline.Progress, perSecond float64) string {
 	var b strings.Builder
 	b.WriteString(commas(p.Done))
@@ -131,7 +129,10 @@ func progressText(p pipeline.Progress, perSecond float64) string {
 	} else {
 		b.WriteString(" done")
 	}
-	fmt.Fprintf(&b, ", %s failed, %s in flight", commas(p.Failed), commas(p.InFlight))
+	if p.Failed > 0 {
+		fmt.Fprintf(&b, ", %s failed", commas(p.Failed))
+	}
+	fmt.Fprintf(&b, ", %s in flight", commas(p.InFlight))
 	if perSecond > 0 {
 		b.WriteString(", " + pace(perSecond))
 	}

@@ -28,8 +28,8 @@ func newBar(out *syncWriter, terminal io.Writer) *bar {
 	return &bar{tracker: newTracker(), out: out, terminal: terminal, done: make(chan struct{})}
 }
 
-func (b *bar) start() {
-	b.begin()
+func (b *bar) start(inFlight func() int) {
+	b.begin(inFlight)
 	// Refreshing by itself is what mpb does on a terminal anyway.
 	lines := mpb.New(mpb.WithOutput(b.terminal), mpb.WithAutoRefresh(), mpb.WithRefreshRate(drawInterval))
 	drawn := lines.New(0, mpb.BarStyle().Rbound("] "),

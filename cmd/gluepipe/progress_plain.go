@@ -21,8 +21,8 @@ func newPlain(out *syncWriter) *plain {
 	return &plain{syncWriter: out, tracker: newTracker(), done: make(chan struct{})}
 }
 
-func (p *plain) start() {
-	p.begin()
+func (p *plain) start(inFlight func() int) {
+	p.begin(inFlight)
 	p.running.Go(func() {
 		ticker := time.NewTicker(plainInterval)
 		defer ticker.Stop()

@@ -42,7 +42,7 @@ func TestProgressTextTellsWhatIsKnown(t *testing.T) {
 	p.Total = -1
 	require.Equal(t, "1,234 done, 3 failed, 64 in flight, 410/s, 1.2M tokens", progressText(p, 410))
 	p = pipeline.Progress{Total: 10, Done: 10}
-	require.Equal(t, "10/10 done (100.0%), 0 failed, 0 in flight, 5.0/s", progressText(p, 5))
+	require.Equal(t, "10/10 done (100.0%), 0 in flight, 5.0/s", progressText(p, 5))
 }
 
 func TestTheRateForgetsTheStart(t *testing.T) {
@@ -59,24 +59,28 @@ func TestTheRateForgetsTheStart(t *testing.T) {
 	require.LessOrEqual(t, len(w.samples), 32)
 }
 
+func none() int { return 0 }
+
 func TestPlainProgressPrintsALineEveryFiveSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		p := newReporter("auto", &out)
-		p.start()
+		calls := 7
+		p.start(func() int { return calls })
 		p.setTotal(100)
 		for done := 10; done <= 20; done += 10 {
 			time.Sleep(3 * time.Second)
 			// 5 of them an earlier run has done: they say nothing of the pace.
 			p.observe(pipeline.Progress{Total: -1, Done: done + 5, Dropped: 5, InFlight: 2})
 		}
+		calls = 0 // all wait for a limit, and nothing is delivered
 		time.Sleep(5 * time.Second)
 		p.close()
 		p.close()
 		time.Sleep(time.Minute)
 		require.Equal(t, []string{
-			"00:00:05  15/100 done (15.0%), 0 failed, 2 in flight, 2.0/s, ETA 43s",
-			"00:00:10  25/100 done (25.0%), 0 failed, 2 in flight, 2.0/s, ETA 38s",
+			"00:00:05  15/100 done (15.0%), 7 in flight, 2.0/s, ETA 43s",
+			"00:00:10  25/100 done (25.0%), 0 in flight, 2.0/s, ETA 38s",
 		}, strings.Split(strings.TrimSpace(out.String()), "\n"))
 	})
 }
@@ -84,7 +88,7 @@ func TestPlainProgressPrintsALineEveryFiveSeconds(t *testing.T) {
 func TestNoProgressPrintsNothingButLines(t *testing.T) {
 	var out bytes.Buffer
 	p := newReporter("none", &out)
-	p.start()
+	p.start(none)
 	p.observe(pipeline.Progress{Done: 1})
 	_, err := p.Write([]byte("a warning\n"))
 	require.NoError(t, err)
@@ -95,7 +99,7 @@ func TestNoProgressPrintsNothingButLines(t *testing.T) {
 func TestTheBarShowsProgressAndKeepsLinesWhole(t *testing.T) {
 	var out lockedBuffer
 	b := newBar(&syncWriter{out: &out}, &out)
-	b.start()
+	b.start(none)
 	b.setTotal(4)
 	b.observe(pipeline.Progress{Total: -1, Done: 3, Failed: 1})
 	_, err := b.Write([]byte("a warning\n"))

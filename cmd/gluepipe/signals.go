@@ -10,15 +10,15 @@ import (
 
 // watchSignals reacts to the first and the second Ctrl-C or SIGTERM. What it returns ends the watching; a third signal
 // then ends the process.
-func (j *job) watchSignals(drain, cancel func()) (stop func()) {
+func (j *job) watchSignals(inFlight func() int, drain, cancel func()) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	stopWatching := watchInterrupts(signals,
 		func() {
 			j.interrupted.Store(true)
-			inFlight := j.report.last().InFlight
+			calls := inFlight()
 			drain() // before it is said: who reads it may count on it
-			j.notef("interrupted: %s", finishing(inFlight))
+			j.notef("interrupted: %s", finishing(calls))
 		},
 		func() {
 			signal.Stop(signals)
@@ -28,11 +28,11 @@ func (j *job) watchSignals(drain, cancel func()) (stop func()) {
 	return func() { signal.Stop(signals); stopWatching() }
 }
 
-func finishing(inFlight int) string {
-	if inFlight == 0 {
+func finishing(calls int) string {
+	if calls == 0 {
 		return "finishing what is in flight; press Ctrl-C again to cancel it"
 	}
-	return fmt.Sprintf("finishing %s in flight; press Ctrl-C again to cancel them", plural(inFlight, "request"))
+	return fmt.Sprintf("finishing %s in flight; press Ctrl-C again to cancel them", plural(calls, "request"))
 }
 
 // watchInterrupts calls first at the first signal and second at the next one, both from one goroutine. Later signals are
