@@ -26,7 +26,10 @@ func (a *app) openInput(path string, s *settings, taken func(*batch.Item)) (*inp
 	if path == standard {
 		requests = source.JSONL(a.in)
 	} else {
-		var err error
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			return nil, usagef("%s is a directory: want a file of requests", path)
+		}
 		if requests, err = source.OpenJSONL(path); err != nil {
 			return nil, err
 		}
@@ -49,6 +52,13 @@ func (i *input) Next(ctx context.Context) (*batch.Item, error) {
 		i.taken(item)
 	}
 	return item, err
+}
+
+func inputName(path string) string {
+	if path == standard {
+		return "standard input"
+	}
+	return path
 }
 
 // readableTwice tells whether the input can be read again from its start.

@@ -56,6 +56,9 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 		return err
 	}
 	defer func() { _ = processor.Close() }()
+	if err := checkResponse(j.settings.response); err != nil {
+		return err
+	}
 	out, err := j.openOutput(ctx, j.settings)
 	if err != nil {
 		return err
@@ -69,7 +72,8 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	defer cancel(nil)
 	looking, stopLooking := context.WithCancel(ctx)
 	defer stopLooking()
-	defer j.watchSignals(func() { stopLooking(); processor.Drain() }, func() { cancel(errInterruptedTwice) })()
+	defer j.watchSignals(processor.InFlight,
+		func() { stopLooking(); processor.Drain() }, func() { cancel(errInterruptedTwice) })()
 
 	if err := j.lookAhead(looking, processor, out); err != nil && !j.interrupted.Load() {
 		return err
@@ -77,7 +81,7 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	if err := out.openResponse(j.settings.response); err != nil {
 		return err
 	}
-	j.report.start()
+	j.report.start(processor.InFlight)
 	stopCounting := j.countInput(looking)
 	summary, err := processor.Run(ctx, src, out)
 	stopCounting()
@@ -147,8 +151,12 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 		err = nil // nobody needs to be told
 	}
 	err = errors.Join(out.explain(err), out.writeResponse(context.WithoutCancel(ctx), summary))
+	if summary.TotalRequests == 0 && err == nil && !j.interrupted.Load() {
+		j.notef("%s holds no requests", inputName(j.input))
+	}
 	j.notef("")
-	writeSummary(j.report, summary, out.meter)
+	earlier := out.Earlier()
+	writeSummary(j.report, summary, &earlier, out.meter)
 	for _, place := range out.places() {
 		j.notef("%s", place)
 	}
@@ -181,6 +189,8 @@ func (j *job) adviseNext(summary *batch.Summary, cut bool, out *output) {
 	case out.path == standard:
 	case cut:
 		j.notef("continue%s with:  %s", given, j.commandAgain())
+	case summary.FailedRequests > 0 && j.settings.errorStrategy == "skip": // no output has them
+		j.notef("do the failed requests again%s with:  %s", given, j.commandAgain())
 	case summary.FailedRequests > 0:
 		j.notef("do the failed requests again%s with:  %s", given, j.commandAgain("--rerun-failed"))
 	}

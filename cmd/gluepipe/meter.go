@@ -8,11 +8,10 @@ import (
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-// meter measures the requests of this run, where the summary also counts those of earlier ones. It is read when the run is
-// over.
+// meter measures the results that this run wrote, where the summary also counts those of earlier ones. It is read when the
+// run is over.
 type meter struct {
-	times   *hdrhistogram.Histogram // in microseconds
-	elapsed time.Duration           // the sum
+	times *hdrhistogram.Histogram // in microseconds
 }
 
 const maxMetered = 24 * time.Hour
@@ -26,7 +25,6 @@ func (m *meter) record(r *batch.Result) {
 	if r.Attempts == 0 {
 		return
 	}
-	m.elapsed += r.ElapsedTime
 	_ = m.times.RecordValue(min(r.ElapsedTime, maxMetered).Microseconds()) // within its bounds by min
 }
 

@@ -18,7 +18,7 @@ func (a *app) checkPaths(input string, s *settings) error {
 			stdout = a.out
 		}
 		if sameFile(fileInfo(out.path, stdout), fileInfo(input, a.in)) {
-			return usagef("%s: the output is the input, %s; choose another file", out.flag, input)
+			return usagef("%s: the output is the input, %s; choose another file", out.flag, inputName(input))
 		}
 		for _, other := range outputs[:i] {
 			if out.path != "" && out.path != standard && samePath(out.path, other.path) {

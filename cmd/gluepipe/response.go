@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -17,19 +20,41 @@ type response struct {
 	spool *sink.ResponseFile // the copy; nil where the records are on disk
 }
 
+// checkResponse finds out, before anything is touched, whether a response can be written. path may be "".
+func checkResponse(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case path == "", err == nil && !info.IsDir() && !info.Mode().IsRegular(): // a pipe or device
+		return nil
+	case err == nil && info.IsDir():
+		return fmt.Errorf("--response: %s is a directory: want a file", path)
+	}
+	target := path
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		target = resolved
+	}
+	probe, err := os.CreateTemp(filepath.Dir(target), filepath.Base(target)+".*.tmp") // as the response itself will be
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	if err != nil {
+		return fmt.Errorf("--response: writing %s: %w", path, err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
 // openResponse is called when nothing else keeps the run from beginning: a response that exists is only replaced by one of
-// a run. It finds out before the first call what can't be written. path may be "".
+// a run. path may be "".
 func (o *output) openResponse(path string) error {
 	if path == "" {
 		return nil
 	}
 	o.response = &response{path: path}
-	if o.path == standard {
-		var err error
-		o.response.spool, err = sink.Response(path)
-		return err
+	if o.path != standard {
+		return nil
 	}
-	_, err := os.Stat(filepath.Dir(path))
+	var err error
+	o.response.spool, err = sink.Response(path)
 	return err
 }
 

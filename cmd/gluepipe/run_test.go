@@ -312,11 +312,53 @@ func TestOutputsThatCannotBeWrittenBreakTheRun(t *testing.T) {
 		{"-o", "missing/out.jsonl"},
 		{"-o", "/dev/full"},
 		{"-o", "out.jsonl", "--response", "missing/response.json"},
+		{"--response", "missing/response.json"},
 	} {
 		got := gluepipe(t, "", nil, append([]string{"run", "in.jsonl", "--model", "mock:echo"}, args...)...)
 		require.Equal(t, exitBroken, got.code, args)
 		require.Regexp(t, `(?s)gluepipe: [^\n]*(missing|/dev/full)[^\n]*\n$`, got.stderr)
 	}
+}
+
+func TestAResponseThatCannotBeWrittenKeepsTheRunFromBeginning(t *testing.T) {
+	dir := inTempDir(t, map[string]string{"in.jsonl": requests(1), "out.jsonl": ""})
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
+	args := []string{"run", "in.jsonl", "--model", "mock:echo", "-o", "out.jsonl", "--overwrite", "--response"}
+	require.Equal(t, exitOK, gluepipe(t, "", nil, append(args, "response.json")...).code)
+	written := read(t, "out.jsonl")
+	for path, want := range map[string]string{
+		"folder":     "--response: folder is a directory: want a file",
+		"missing/it": "--response: writing missing/it: no such file or directory",
+	} {
+		require.Equal(t, outcome{exitBroken, "", "gluepipe: " + want + "\n"}, gluepipe(t, "", nil, append(args, path)...))
+		require.Equal(t, written, read(t, "out.jsonl"))
+	}
+	left, err := filepath.Glob("*.tmp")
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestAnInputWithoutRequestsIsTold(t *testing.T) {
+	dir := inTempDir(t, map[string]string{"in.jsonl": "\n\r\n"})
+	got := gluepipe(t, "", nil, "run", "in.jsonl", "--model", "mock:echo")
+	require.Equal(t, exitOK, got.code)
+	require.Contains(t, got.stderr, "\nin.jsonl holds no requests\n")
+	got = gluepipe(t, "", nil, "run", dir, "--model", "mock:echo", "-o", "out.jsonl")
+	require.Equal(t, exitUsage, got.code)
+	require.Contains(t, got.stderr, dir+" is a directory: want a file of requests")
+	require.NoFileExists(t, "out.jsonl")
+}
+
+func TestSkippedRequestsCountInTheTimeAndAreDoneAgainByTheSameCommand(t *testing.T) {
+	server := llmtest.New(t, llmtest.Config{Respond: func(*llmtest.Request) *llmtest.Answer {
+		return llmtest.Error(http.StatusInternalServerError, "", "oops")
+	}})
+	inTempDir(t, map[string]string{"in.jsonl": requests(2)})
+	args := at(server, "run", "in.jsonl", "-o", "out.jsonl", "--error-strategy", "skip")
+	got := gluepipe(t, "", nil, args...)
+	require.Equal(t, exitFailures, got.code)
+	require.Contains(t, got.stderr, "\nprocessing time ")
+	require.Contains(t, got.stderr, "\ndo the failed requests again with:  gluepipe "+strings.Join(args, " ")+"\n")
 }
 
 func TestKeysAppearNowhere(t *testing.T) {
@@ -381,6 +423,14 @@ func TestTheCommandToContinueIsQuotedAndSaysNoMoreThanItMust(t *testing.T) {
 		commandLine(continuing([]string{
 			"run", "my in.jsonl", "-o", "out.jsonl", "--overwrite", "--rerun-failed=false", "--param", "user=it's", "--", "--overwrite",
 		}, []string{"--rerun-failed"})))
+}
+
+func TestTheCommandToContinueHidesThePasswordOfAURL(t *testing.T) {
+	got := gluepipe(t, requests(1), nil, "run", "-", "-o", filepath.Join(t.TempDir(), "out.jsonl"), "--model", "openai:x",
+		"--base-url", "http://user:open@sesame@127.0.0.1:1/v1", "--log-level", "debug")
+	require.Equal(t, exitFailures, got.code)
+	require.NotContains(t, got.stderr, "sesame")
+	require.Contains(t, got.stderr, "--base-url http://user:PASSWORD@127.0.0.1:1/v1 ")
 }
 
 func TestAnOverwriteFromTheEnvironmentIsTakenBackToContinue(t *testing.T) {

@@ -6,14 +6,19 @@ import (
 	"strings"
 )
 
-// commandLine returns a command that a shell reads as exactly these arguments.
+// commandLine returns a command that a shell reads as exactly these arguments, passwords in URLs excepted.
 func commandLine(args []string) string {
 	words := []string{"gluepipe"}
 	for _, arg := range args {
-		words = append(words, shellQuote(arg))
+		words = append(words, shellQuote(withoutPassword(arg)))
 	}
 	return strings.Join(words, " ")
 }
+
+var password = regexp.MustCompile(`(://[^/:\s]*:)[^/\s]*@`)
+
+// withoutPassword hides the password of a URL: what we print may end in a log.
+func withoutPassword(arg string) string { return password.ReplaceAllString(arg, "${1}PASSWORD@") }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 

@@ -11,8 +11,9 @@ import (
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-// writeSummary prints what became of a run: one line a fact, aligned. s counts the whole output, m this run.
-func writeSummary(w io.Writer, s *batch.Summary, m *meter) {
+// writeSummary prints what became of a run: one line a fact, aligned. s counts the whole output, of which earlier was there
+// before; m measured this run.
+func writeSummary(w io.Writer, s, earlier *batch.Summary, m *meter) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(table, "%s\t"+format+"\n", append([]any{name}, args...)...)
@@ -39,11 +40,13 @@ func writeSummary(w io.Writer, s *batch.Summary, m *meter) {
 		line("cost", "$%.4f", *s.TotalCostUSD)
 	}
 	line("wall time", "%s", roughly(s.WallTime))
-	if m.times.TotalCount() > 0 {
-		line("processing time", "%s", roughly(m.elapsed))
+	if elapsed := s.TotalElapsedTime - earlier.TotalElapsedTime; elapsed > 0 {
+		line("processing time", "%s", roughly(elapsed))
 		if s.WallTime > 0 {
-			line("concurrency benefit", "%.1fx", m.elapsed.Seconds()/s.WallTime.Seconds())
+			line("concurrency benefit", "%.1fx", elapsed.Seconds()/s.WallTime.Seconds())
 		}
+	}
+	if m.times.TotalCount() > 0 {
 		line("time per request", "p50 %s, p95 %s, p99 %s",
 			roughly(m.percentile(50)), roughly(m.percentile(95)), roughly(m.percentile(99)))
 	}
