@@ -94,6 +94,13 @@ func (u *wireUsage) tokens() *batch.TokenUsage {
 	return t
 }
 
+func (u *wireUsage) cost() *float64 {
+	if u == nil {
+		return nil
+	}
+	return u.Cost.value
+}
+
 // answer reads an answer that came whole.
 func (c *Client) answer(call *Call, resp *http.Response, body []byte) (*Answer, error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
@@ -155,10 +162,7 @@ func (w *wireAnswer) accept(choice *wireChoice, body []byte) (*Answer, *Error) {
 	}
 	a := &Answer{
 		Message: batch.Message{Role: m.Role, Content: m.Content}, Refusal: m.Refusal, FinishReason: choice.FinishReason,
-		Model: w.Model, Usage: w.Usage.tokens(),
-	}
-	if w.Usage != nil {
-		a.CostUSD = w.Usage.Cost.value
+		Model: w.Model, Usage: w.Usage.tokens(), CostUSD: w.Usage.cost(),
 	}
 	if m.more() {
 		var whole struct {
@@ -184,7 +188,7 @@ func (w *wireAnswer) accept(choice *wireChoice, body []byte) (*Answer, *Error) {
 // fail makes the error of an answer that is of no use, but was counted all the same.
 func (w *wireAnswer) fail(kind batch.ErrorKind, retryable bool, format string, args ...any) *Error {
 	e := answerError(kind, retryable, format, args...)
-	e.Usage = w.Usage.tokens()
+	e.Usage, e.CostUSD = w.Usage.tokens(), w.Usage.cost()
 	return e
 }
 
@@ -212,7 +216,7 @@ func (c *Client) errorInside(body []byte, usage *wireUsage) *Error {
 	parsed, _ := parseErrorBody(c.redact(body))
 	c.redactError(&parsed)
 	e := newAPIError(http.StatusOK, nil, parsed, time.Now())
-	e.Usage = usage.tokens()
+	e.Usage, e.CostUSD = usage.tokens(), usage.cost()
 	return e
 }
 

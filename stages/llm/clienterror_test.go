@@ -115,9 +115,17 @@ func TestErrorsAreClassifiedByStatusAndCode(t *testing.T) {
 	}
 }
 
-func TestFilteredAnswerKeepsItsUsage(t *testing.T) {
-	_, err := serve(t, reply(200, choice(`{"content":""}`, "content_filter"))).Complete(t.Context(), ask("Hello"))
-	require.Equal(t, &batch.TokenUsage{Prompt: 3, Completion: 4, Total: 7}, asError(t, err).Usage)
+func TestAnswersOfNoUseKeepTheirUsage(t *testing.T) {
+	for name, body := range map[string]string{
+		"filtered":     `{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}],`,
+		"no choices":   `{"choices":[],`,
+		"error inside": `{"error":{"message":"oops"},`,
+	} {
+		body += `"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"cost":0.5}}`
+		_, err := serve(t, reply(200, body)).Complete(t.Context(), ask("Hello"))
+		require.Equal(t, &batch.TokenUsage{Prompt: 3, Completion: 4, Total: 7}, asError(t, err).Usage, name)
+		require.Equal(t, new(0.5), asError(t, err).CostUSD, name)
+	}
 }
 
 func TestRetryAfterIsWhatTheAnswerDemands(t *testing.T) {

@@ -84,7 +84,7 @@ func (p *KeyPool) Complete(ctx context.Context, call *Call) (*Answer, error) {
 			return nil, err
 		}
 		answer, err := key.Limiter.run(ctx, call, s, key.Completer)
-		if err == nil || !errors.Is(err, errHeldBack) && !p.setAside(key, err) {
+		if err == nil || !p.setAside(key, err) {
 			return answer, err
 		}
 	}

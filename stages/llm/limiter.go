@@ -135,15 +135,12 @@ func (l *Limiter) run(ctx context.Context, call *Call, s started, next Completer
 			parkOf(ctx).hold()
 		}
 	}()
-	//nolint:contextcheck // it is made from ctx
-	return next.Complete(&startedContext{Context: ctx, limiter: l, incidents: s.incidents}, call)
+	return next.Complete(ctx, call)
 }
 
 // finish settles a call, and tells whether it met a rate limit.
 func (l *Limiter) finish(s started, answer *Answer, err error) (limited bool) {
 	retryAfter, limited := rateLimited(err)
-	heldBack := errors.Is(err, errHeldBack)
-	limited = limited && !heldBack
 	l.mu.Lock()
 	l.inFlight--
 	sinceThePause := s.incidents == l.incidents
@@ -154,8 +151,6 @@ func (l *Limiter) finish(s started, answer *Answer, err error) (limited bool) {
 		l.tokens.take(time.Now(), tokensUsed(answer, err, s.tokens)-s.tokens)
 	}
 	switch {
-	case heldBack: // the provider never saw it
-		l.requests.take(time.Now(), -1)
 	case limited && sinceThePause:
 		l.pause(retryAfter)
 	case limited:

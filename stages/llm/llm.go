@@ -7,7 +7,8 @@ import (
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-// A Completer makes one model call. It must be safe for concurrent use.
+// A Completer makes one model call. It must be safe for concurrent use, and return when ctx ends: nobody abandons it, so
+// that a run waits for one that doesn't. A panic fails the request.
 //
 // An error says what went wrong by an [*Error], or by a [batch.ErrorKind] in its chain; one that says neither is classified
 // by [Classify].
@@ -63,6 +64,7 @@ type Error struct {
 	Retryable  bool   // another attempt may succeed
 	RetryAfter time.Duration
 	Usage      *batch.TokenUsage // what the failed call used all the same, where the server said so
+	CostUSD    *float64          // what it cost, likewise
 	Header     Header
 	Raw        *batch.RawAnswer // nil unless Call.KeepRaw
 	Err        error            // what happened; an *openai.APIError is in its chain where the API answered with an error

@@ -24,8 +24,7 @@ func (p *Permits) InFlight() int { return len(p.slots) }
 
 // Limit returns a Completer that holds a permit during each call of next. A call waits for its permit in the order of
 // arrival; the wait counts into [Call.Waited] and ends with [batch.ErrCancelled] when its context does. A draining run
-// doesn't end it: a permit comes free as soon as a call in flight finishes. Where the call's [Limiter] has begun a pause
-// meanwhile, the call goes back to wait for that.
+// doesn't end it: a permit comes free as soon as a call in flight finishes.
 //
 // No call should wait for anything but its answer while it holds a permit, so a rate limit belongs outside.
 func (p *Permits) Limit(next Completer) Completer { return &permitted{p.slots, next} }
@@ -52,10 +51,6 @@ func (p *permitted) wait(ctx context.Context, call *Call) error {
 	defer func() { call.Waited += time.Since(began) }()
 	select {
 	case p.slots <- struct{}{}:
-		if pausedSinceStart(ctx) {
-			<-p.slots
-			return errHeldBack
-		}
 		return nil
 	case <-ctx.Done():
 		return cancelled(ctx, "waiting for a permit")

@@ -2,7 +2,6 @@ package llm
 
 import (
 	"context"
-	"errors"
 	"math"
 	"time"
 
@@ -31,16 +30,11 @@ type paced struct {
 }
 
 func (p *paced) Complete(ctx context.Context, call *Call) (*Answer, error) {
-	for {
-		started, err := p.limiter.start(ctx, call)
-		if err != nil {
-			return nil, err
-		}
-		answer, err := p.limiter.run(ctx, call, started, p.next)
-		if !errors.Is(err, errHeldBack) {
-			return answer, err
-		}
+	started, err := p.limiter.start(ctx, call)
+	if err != nil {
+		return nil, err
 	}
+	return p.limiter.run(ctx, call, started, p.next)
 }
 
 // bucket spreads a number a minute evenly. Its limiter holds a minute's worth, so that it can owe that much at a time; a
