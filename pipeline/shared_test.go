@@ -2,12 +2,8 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,38 +36,4 @@ func TestAProcessorKeepsItsConfigurationWhateverTheCallerDoesToIt(t *testing.T) 
 	response, err := p.Process(t.Context(), requests(1))
 	require.NoError(t, err)
 	require.Equal(t, "1mine", response.Results[0].Response)
-}
-
-func TestAPauseOfOneRunHoldsBackTheCallsOfAllRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const pause = time.Minute
-		var mu sync.Mutex
-		var begun []time.Duration
-		start := time.Now()
-		p := newProcessor(t, &Config{
-			MaxConcurrent: 1,
-			Completer: llm.CompleterFunc(func(context.Context, *llm.Call) (*llm.Answer, error) {
-				mu.Lock()
-				begun = append(begun, time.Since(start))
-				first := len(begun) == 1
-				mu.Unlock()
-				time.Sleep(time.Second)
-				if first {
-					return nil, &llm.Error{Kind: batch.ErrRateLimit, Status: 429, RetryAfter: pause, Err: errors.New("429")}
-				}
-				return &llm.Answer{Text: "x"}, nil
-			}),
-		})
-		var wg sync.WaitGroup
-		for range 5 {
-			wg.Go(func() {
-				response, err := p.Process(t.Context(), requests(3))
-				require.NoError(t, err)
-				require.Equal(t, 3, response.SuccessfulRequests)
-			})
-		}
-		wg.Wait()
-		require.Len(t, begun, 1+5*3)
-		require.GreaterOrEqual(t, begun[1], time.Second+pause)
-	})
 }
