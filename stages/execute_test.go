@@ -175,6 +175,7 @@ func TestTheUsageOfAFailedCallCounts(t *testing.T) {
 		m := &model{answer: func(int, string, *llm.Call) (*llm.Answer, error) {
 			failure := unavailable()
 			failure.Usage = &batch.TokenUsage{Prompt: 5, Total: 5}
+			failure.CostUSD = new(0.25)
 			failure.RetryAfter = time.Minute
 			failure.Raw = &batch.RawAnswer{Status: 503, Body: []byte("overloaded")}
 			return nil, fmt.Errorf("calling: %w", failure)
@@ -183,6 +184,7 @@ func TestTheUsageOfAFailedCallCounts(t *testing.T) {
 		mustRun(t.Context(), t, items, stages.Validate(stages.Defaults{}), stages.Execute(executor(m, 1)))
 		r := items[0].Result
 		require.Equal(t, &batch.TokenUsage{Prompt: 5, Total: 5}, r.TokensUsed)
+		require.Equal(t, new(0.25), r.CostUSD)
 		require.Equal(t, batch.ErrServer, r.ErrorType)
 		require.Equal(t, "calling: 503 Service Unavailable", r.Error)
 		require.Equal(t, 503, r.Raw.Status)

@@ -103,9 +103,7 @@ func (e *Executor) fail(ctx context.Context, item *batch.Item, err error) {
 		return
 	}
 	failure := llm.Classify(ctx, err)
-	if failure.Usage != nil {
-		addUse(item.Result, failure.Usage, nil)
-	}
+	addUse(item.Result, failure.Usage, failure.CostUSD)
 	if failure.Raw != nil {
 		item.Result.Raw = failure.Raw
 	}
