@@ -81,7 +81,8 @@ type validator struct {
 func (v *validator) validate(item *batch.Item) {
 	if item.Settled() {
 		// The id of a record that can't be read is made from its line, and another request may have it.
-		if !v.ids.add(item.ID()) && item.Request == nil && item.Result != nil {
+		id := item.ID()
+		if taken := !v.ids.add(id); item.Result != nil && (id == "" || taken && item.Request == nil) {
 			item.Result.ID = v.newID(item)
 			item.Settle(item.Result)
 		}

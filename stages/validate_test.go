@@ -368,6 +368,13 @@ func TestARecordThatCannotBeReadNeverHasTheIDOfAnotherRequest(t *testing.T) {
 	require.Equal(t, "v1:bytes", items[1].Result.Fingerprint)
 }
 
+func TestAResultThatASourceLeftWithoutAnIDGetsOne(t *testing.T) {
+	items := []*batch.Item{{Result: &batch.Result{}}, {Index: 1, Request: &batch.Request{}, Result: &batch.Result{Success: true}}}
+	mustRun(t.Context(), t, items, stages.Validate(stages.Defaults{}))
+	require.Regexp(t, `^batch-.*-0$`, items[0].Result.ID)
+	require.Regexp(t, `^batch-.*-1$`, items[1].Result.ID)
+}
+
 func TestDroppedItemsPassValidateUntouched(t *testing.T) {
 	items := []*batch.Item{{}, {}}
 	items[0].Drop("not wanted")
