@@ -1,6 +1,7 @@
 package tool
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -98,7 +99,7 @@ func begin(ctx context.Context, tool *batch.Tool, arguments json.RawMessage) <-c
 
 func run(ctx context.Context, tool *batch.Tool, arguments json.RawMessage) (o outcome) {
 	panicked := panics.Try(func() {
-		text, err := tool.Call(ctx, arguments)
+		text, err := tool.Call(ctx, bytes.Clone(arguments)) // the history keeps its own, whatever the tool does to them
 		switch {
 		case err == nil:
 			o.text = strings.ToValidUTF8(text, "\uFFFD")

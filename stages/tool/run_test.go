@@ -294,3 +294,13 @@ func FuzzRunAnswersWhateverTheModelWrites(f *testing.F) {
 		}
 	})
 }
+
+func TestAToolThatWritesIntoItsArgumentsLeavesTheHistoryAsItWas(t *testing.T) {
+	vandal := batch.Tool{Name: "vandal", Call: func(_ context.Context, arguments json.RawMessage) (string, error) {
+		clear(arguments)
+		return "done", nil
+	}}
+	executions := tool.Run(t.Context(), []batch.Tool{vandal}, []batch.ToolCall{{Name: "vandal", Arguments: `{"a": 1}`}}, 0)
+	require.Equal(t, "done", executions[0].Result)
+	require.JSONEq(t, `{"a": 1}`, string(executions[0].Arguments))
+}
