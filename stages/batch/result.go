@@ -47,14 +47,16 @@ type Result struct {
 	TokensUsed           *TokenUsage // over all turns and attempts; nil where no server reported any
 	Error                string
 	ErrorType            ErrorKind
-	Metadata             map[string]any // the request's, and "_retried": true where there was more than one attempt
-	ElapsedTime          time.Duration  // spent in model calls and tools, over all attempts
-	WaitTime             time.Duration  // spent waiting for rate limits and between attempts
-	Model                string         // as the server names it
-	FinishReason         string
-	Attempts             int
-	CostUSD              *float64 // as the server reported it; nil where none did
-	Fingerprint          string   // of the effective request, see [Fingerprint]
+	// Metadata is the request's, and "_retried": true where there was more than one attempt. It may be the request's own map:
+	// change it with SetMetadata.
+	Metadata     map[string]any
+	ElapsedTime  time.Duration // spent in model calls and tools, over all attempts
+	WaitTime     time.Duration // spent waiting for rate limits and between attempts
+	Model        string        // as the server names it
+	FinishReason string
+	Attempts     int
+	CostUSD      *float64 // as the server reported it; nil where none did
+	Fingerprint  string   // of the effective request, see [Fingerprint]
 
 	// What follows is not in the JSON.
 
