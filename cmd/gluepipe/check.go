@@ -3,12 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gluepipe/gluepipe/pipeline"
-	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
 	"github.com/gluepipe/gluepipe/stages/llm"
 )
@@ -41,13 +42,22 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 	out := bufio.NewWriter(a.out)
 	var good, bad, done int
 	var tokens int64
-	err := a.inspect(ctx, s, input, s.output, func(item *batch.Item) error {
+	index, err := readDone(s.output)
+	if err != nil {
+		return err
+	}
+	err = a.inspect(ctx, s, input, func(item *batch.Item) error {
+		isDone, err := index.has(item)
 		switch {
-		case item.Dropped() == stages.DoneEarlier:
+		case err != nil: // a run would refuse it
+			bad++
+			_, err = fmt.Fprintf(out, "%s: %v\n", item.Origin, err)
+			return err
+		case isDone:
 			done++
 		case item.Result != nil:
 			bad++
-			_, err := fmt.Fprintln(out, item.Result.Error)
+			_, err = fmt.Fprintln(out, item.Result.Error)
 			return err
 		default:
 			good++
@@ -62,13 +72,7 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 		}
 		fmt.Fprintf(out, "; about %s tokens\n", compact(tokens))
 	}
-	if flushErr := out.Flush(); err == nil {
-		err = flushErr
-	}
-	if err == nil && bad > 0 {
-		return statusError(exitFailures)
-	}
-	return err
+	return finish(out, err, bad)
 }
 
 // dryRun prints the body of each request as it would be sent, one line of JSON each.
@@ -76,7 +80,7 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 	out := bufio.NewWriter(a.out)
 	bad := 0
 	var body []byte
-	err := a.inspect(ctx, s, input, "", func(item *batch.Item) error {
+	err := a.inspect(ctx, s, input, func(item *batch.Item) error {
 		err := error(nil)
 		if item.Result == nil {
 			body, err = llm.AppendBody(body[:0], callOf(item))
@@ -94,18 +98,11 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 		_, err = out.Write(body)
 		return err
 	})
-	if flushErr := out.Flush(); err == nil {
-		err = flushErr
-	}
-	if err == nil && bad > 0 {
-		return statusError(exitFailures)
-	}
-	return err
+	return finish(out, err, bad)
 }
 
-// inspect validates the input as a run would and hands out each item, without a call or a key. done is a file of results
-// whose requests are dropped, or "".
-func (a *app) inspect(ctx context.Context, s *settings, input, done string, each func(*batch.Item) error) error {
+// inspect validates the input as a run would and hands out each item, without a call or a key.
+func (a *app) inspect(ctx context.Context, s *settings, input string, each func(*batch.Item) error) error {
 	src, err := a.openInput(input, s, func(*batch.Item) {})
 	if err != nil {
 		return err
@@ -118,29 +115,32 @@ func (a *app) inspect(ctx context.Context, s *settings, input, done string, each
 		return err
 	}
 	defer func() { _ = processor.Close() }()
-	var earlier batch.Sink
-	if done != "" {
-		index, err := readDone(done)
-		if err != nil {
-			return err
-		}
-		if index != nil {
-			earlier = asked{Index: index}
-		}
-	}
 	warnings := newFieldWarnings(a.notef)
-	_, err = processor.Check(ctx, src, earlier, func(item *batch.Item) error {
+	_, err = processor.Check(ctx, src, fingerprinted{}, func(item *batch.Item) error {
 		warnings.look(item)
 		return each(item)
 	})
 	return err
 }
 
-// asked is a sink that is only asked what is done.
-type asked struct {
-	batch.Sink
-	stages.Index
+// finish writes what is left and returns what decides the exit code.
+func finish(out *bufio.Writer, err error, bad int) error {
+	if flushErr := out.Flush(); err == nil {
+		err = flushErr
+	}
+	switch {
+	case errors.Is(err, syscall.EPIPE): // whoever reads it, such as head, has seen enough
+		return statusError(exitBroken)
+	case err == nil && bad > 0:
+		return statusError(exitFailures)
+	}
+	return err
 }
+
+// fingerprinted is a sink that has no request, and makes the processor tell their fingerprints.
+type fingerprinted struct{ batch.Sink }
+
+func (fingerprinted) Done(string, string) (bool, error) { return false, nil }
 
 // offline gives a configuration what only a run needs: a key, and a place to call.
 func offline(cfg *pipeline.Config) {

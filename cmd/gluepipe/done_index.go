@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
 // doneIndex knows what a file of results has, in 16 bytes a record. Other than opening the file to continue it, reading it
@@ -19,8 +21,11 @@ type doneIndex struct {
 	done map[uint64]uint64 // hash of the id: hash of the fingerprint, or 0 where there is none
 }
 
-// readDone returns nil where there is no file.
+// readDone returns nil, an index of nothing, where there is no file. path may be "".
 func readDone(path string) (*doneIndex, error) {
+	if path == "" {
+		return nil, nil
+	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -61,11 +66,19 @@ func (d *doneIndex) hash(text string) uint64 {
 	return maphash.String(d.seed, text)
 }
 
-// Done tells whether the file has the request; an error says that it has another one of that id.
-func (d *doneIndex) Done(id, fingerprint string) (bool, error) {
-	recorded, found := d.done[d.hash(id)]
+// has tells whether the file has the request; an error says that it has another one of that id.
+func (d *doneIndex) has(item *batch.Item) (bool, error) {
+	if d == nil {
+		return false, nil
+	}
+	fingerprint := item.Fingerprint
+	if fingerprint == "" && item.Result != nil {
+		fingerprint = item.Result.Fingerprint
+	}
+	recorded, found := d.done[d.hash(item.ID())]
 	if current := d.hash(fingerprint); found && recorded != 0 && current != 0 && recorded != current {
-		return false, fmt.Errorf("request %q has changed since its record in %s was written: a run would refuse it", id, d.path)
+		return false, fmt.Errorf("request %q has changed since its record in %s was written: a run would refuse it",
+			item.ID(), d.path)
 	}
 	return found, nil
 }

@@ -180,6 +180,22 @@ func TestAClosedStandardOutputIsToldWithTheSummary(t *testing.T) {
 		"\ngluepipe: standard output was closed before all results were written; -o FILE keeps them\n"), stderr.String())
 }
 
+func TestAReaderThatHasSeenEnoughEndsACheckWithoutANoise(t *testing.T) {
+	inTempDir(t, map[string]string{"in.jsonl": requests(3)})
+	for _, args := range [][]string{{"check", "in.jsonl"}, {"run", "in.jsonl", "--dry-run"}} {
+		cmd := program(t, args...)
+		reader, writer, err := os.Pipe()
+		require.NoError(t, err)
+		require.NoError(t, reader.Close())
+		var stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = writer, &stderr
+		err = cmd.Run()
+		require.NoError(t, writer.Close())
+		require.Error(t, err)
+		require.NotContains(t, stderr.String(), "broken pipe")
+	}
+}
+
 func TestStandardOutputIsNeverTheInput(t *testing.T) {
 	inTempDir(t, map[string]string{"in.jsonl": requests(1)})
 	both, err := os.OpenFile("in.jsonl", os.O_APPEND|os.O_WRONLY, 0)
