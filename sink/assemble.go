@@ -31,7 +31,7 @@ func WriteResponse(path, recordsPath string, totals ResponseTotals) error {
 	}
 	summary.WallTime = totals.WallTime
 	summary.TotalRequests = cmp.Or(totals.TotalRequests, summary.TotalRequests)
-	err = replaceFile(path, func(w io.Writer) error { return assemble(w, records, places, &summary) })
+	err = replaceFile(path, createBeside, func(w io.Writer) error { return assemble(w, records, places, &summary) })
 	if err != nil {
 		return fmt.Errorf("writing response %s: %w", path, err)
 	}

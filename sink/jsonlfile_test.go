@@ -191,6 +191,16 @@ func TestRerunFailedTakesTheFailedRecordsOut(t *testing.T) {
 	requireNothingBeside(t, path)
 }
 
+func TestRerunFailedTakesAwayWhatAKilledOneLeft(t *testing.T) {
+	path := writeRecords(t, success("a", 0), failure("b", 1))
+	require.NoError(t, os.WriteFile(path+".rerun.tmp", []byte("half of it"), 0o600))
+	open(t, path, sink.JSONLOptions{RerunFailed: true})
+	require.Equal(t, []string{"a"}, ids(readLines(t, path)))
+	left, err := filepath.Glob(path + ".*")
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 func TestRerunFailedOfAFileWithoutFailuresLeavesIt(t *testing.T) {
 	path := writeRecords(t, success("a", 0))
 	before, err := os.Stat(path)

@@ -149,7 +149,7 @@ func removeFailed(path string) (Recovery, error) {
 	}
 	defer func() { _ = file.Close() }()
 	records, removed := newRecordReader(path, file), 0
-	err = replaceFile(path, func(w io.Writer) error {
+	err = replaceFile(path, createAnew, func(w io.Writer) error {
 		for records.next() {
 			if !*records.record.Success {
 				removed++

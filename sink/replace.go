@@ -2,16 +2,18 @@ package sink
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
 
-// replaceFile has fill write a file beside path that takes path's place and mode once it is safe on disk. Where that fails,
-// path is left as it was. A pipe or device at path is written to as it is.
-func replaceFile(path string, fill func(io.Writer) error) (err error) {
+// replaceFile has fill write a file beside path, made by create, that takes path's place and mode once it is safe on disk.
+// Where that fails, path is left as it was. A pipe or device at path is written to as it is.
+func replaceFile(path string, create func(path string) (*os.File, error), fill func(io.Writer) error) (err error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // the link stays a link
 	}
@@ -19,7 +21,7 @@ func replaceFile(path string, fill func(io.Writer) error) (err error) {
 	if err == nil && !info.Mode().IsRegular() {
 		return fillInPlace(path, fill)
 	}
-	file, createErr := createBeside(path)
+	file, createErr := create(path)
 	if createErr != nil {
 		return createErr
 	}
@@ -69,4 +71,14 @@ func fillBuffered(w io.Writer, fill func(io.Writer) error) error {
 // createBeside creates a temporary file in path's directory, with the mode of any new file.
 func createBeside(path string) (*os.File, error) {
 	return os.OpenFile(fmt.Sprintf("%s.%016x.tmp", path, rand.Uint64()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+}
+
+// createAnew is [createBeside] for who has locked path: the file has always the same name, and takes the place of one that a
+// killed run has left.
+func createAnew(path string) (*os.File, error) {
+	name := path + ".rerun.tmp"
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 }
