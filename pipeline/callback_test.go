@@ -48,3 +48,25 @@ func TestAPanicOfAnAcknowledgementBreaksTheRunAndLosesNoResult(t *testing.T) {
 	require.Len(t, sink.results, summary.TotalRequests)
 	require.Equal(t, summary.TotalRequests, acknowledged)
 }
+
+func TestAStageThatSendsAfterItReturnedIsNamedAndEndsNoProcess(t *testing.T) {
+	late := make(chan struct{})
+	hasty := func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
+		for item := range in {
+			go func() {
+				<-late
+				select {
+				case out <- item:
+				case <-time.After(10 * time.Millisecond):
+				}
+			}()
+		}
+		return nil
+	}
+	p := newProcessor(t, &Config{Completer: fakeModel(0), BeforeExecute: []batch.Stage{hasty}})
+	response, err := p.Process(t.Context(), requests(3))
+	close(late)
+	require.ErrorContains(t, err, "BeforeExecute[0]: it received request 1 and never sent it on")
+	require.Equal(t, 3, response.UnfinishedRequests)
+	time.Sleep(20 * time.Millisecond) // the process is still there
+}

@@ -44,7 +44,7 @@ type Config struct {
 	Retry         stages.RetryPolicy  // default: no retry, or one with RetryFailed
 
 	RateLimit        llm.Limits    // requests and tokens per minute, for each key; default none
-	MaxRateLimitWait time.Duration // of one request, over all its waits for limits; default 15 minutes, -1 no bound
+	MaxRateLimitWait time.Duration // of one model call, over all its waits for limits; default 15 minutes, -1 no bound
 	Timeout          time.Duration // of one model call, once it may start; default 10 minutes, -1 none
 	Deadline         time.Duration // of a run; default none
 	Grace            time.Duration // for the last writes of a run that was cancelled; default 30 seconds
@@ -56,7 +56,7 @@ type Config struct {
 	BeforeExecute []batch.Stage // the caller's stages between resume and execute; they may change Item.Effective
 	AfterExecute  []batch.Stage // the caller's stages between retry and collect; they may change Item.Result
 
-	OnProgress   func(Progress) // called from one goroutine of a run after each delivery; must not block
+	OnProgress   func(Progress) // called from one goroutine of a run after each delivery; must not block; a panic breaks the run
 	ShowProgress bool           // a plain line on stderr every few seconds
 
 	Getenv     func(string) string // finds the variables with providers' keys and addresses; default os.Getenv

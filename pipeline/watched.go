@@ -18,7 +18,7 @@ func watched(name string, stall *stall, stage batch.Stage) batch.Stage {
 	return func(ctx context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
 		w := &watcher{
 			name: name, stall: stall, in: in, out: out, inner: make(chan *batch.Item), passed: make(chan *batch.Item),
-			stop: make(chan struct{}), held: make(map[*batch.Item]struct{}),
+			stop: make(chan struct{}), ended: make(chan struct{}), held: make(map[*batch.Item]struct{}),
 		}
 		stall.watch(w)
 		return w.run(ctx, stage)
@@ -33,6 +33,7 @@ type watcher struct {
 	inner  chan *batch.Item // to the stage
 	passed chan *batch.Item // from the stage
 	stop   chan struct{}    // closed when the stage is broken
+	ended  chan struct{}    // closed when the stage has returned
 	once   sync.Once
 
 	mu   sync.Mutex
@@ -61,7 +62,7 @@ func (w *watcher) run(ctx context.Context, stage batch.Stage) error {
 		w.cutShort(item, "did not take it")
 		w.out <- item
 	}
-	close(w.passed)
+	close(w.ended)
 	wg.Wait()
 	for item := range maps.Clone(w.held) {
 		w.release(item)
@@ -89,14 +90,20 @@ func (w *watcher) feed() {
 	}
 }
 
-// check passes on what the stage sends, once.
+// check passes on what the stage sends, once. It never closes passed: a goroutine that the stage left behind would end the
+// process by sending there. It waits for ever instead.
 func (w *watcher) check() {
-	for item := range w.passed {
-		if !w.release(item) {
-			w.broke(errors.New("it sent an item twice, or one that it had not received"))
-			continue
+	for {
+		select {
+		case item := <-w.passed:
+			if !w.release(item) {
+				w.broke(errors.New("it sent an item twice, or one that it had not received"))
+				continue
+			}
+			w.out <- item
+		case <-w.ended:
+			return
 		}
-		w.out <- item
 	}
 }
 
