@@ -117,8 +117,11 @@ func (c *Config) validate() error {
 	if _, err := c.ErrorStrategy.MarshalText(); err != nil {
 		return &ConfigError{"ErrorStrategy", err}
 	}
-	if err := (stages.Defaults{Params: c.Params, Tools: c.Tools}).Validate(); err != nil {
-		return fmt.Errorf("config: %w", err)
+	if err := (stages.Defaults{Params: c.Params}).Validate(); err != nil {
+		return &ConfigError{"Params", errors.Unwrap(err)}
+	}
+	if err := (stages.Defaults{Tools: c.Tools}).Validate(); err != nil {
+		return &ConfigError{"Tools", errors.Unwrap(err)}
 	}
 	for _, check := range []struct {
 		field string
