@@ -59,11 +59,14 @@ func (s *settings) connect(cfg *pipeline.Config, lookup lookupFunc) error {
 	return nil
 }
 
+// flagOf returns the flag for a field of the configuration. Other fields can't be wrong once their flags are read.
+var flagOf = map[string]string{"Model": "model", "BaseURL": "base-url", "Params": "param", "Tools": "tools"}
+
 // newProcessor returns the processor. Where the configuration is wrong, it tells which flag, variable or key it comes from.
 func (a *app) newProcessor(cfg *pipeline.Config) (*pipeline.BatchProcessor, error) {
 	processor, err := pipeline.NewBatchProcessor(cfg)
 	if wrong, ok := errors.AsType[*pipeline.ConfigError](err); ok {
-		if flag := map[string]string{"Model": "model", "BaseURL": "base-url"}[wrong.Field]; flag != "" {
+		if flag := flagOf[wrong.Field]; flag != "" {
 			return nil, usagef("%s: %w", cmp.Or(a.origins[flag], "--"+flag), wrong.Err)
 		}
 		return nil, &usageError{wrong.Err}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,15 +66,16 @@ func TestPlainProgressPrintsALineEveryFiveSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		p := newReporter("auto", &out)
-		calls := 7
-		p.start(func() int { return calls })
+		var calls atomic.Int32
+		calls.Store(7)
+		p.start(func() int { return int(calls.Load()) })
 		p.setTotal(100)
 		for done := 10; done <= 20; done += 10 {
 			time.Sleep(3 * time.Second)
 			// 5 of them an earlier run has done: they say nothing of the pace.
 			p.observe(pipeline.Progress{Total: -1, Done: done + 5, Dropped: 5, InFlight: 2})
 		}
-		calls = 0 // all wait for a limit, and nothing is delivered
+		calls.Store(0) // all wait for a limit, and nothing is delivered
 		time.Sleep(5 * time.Second)
 		p.close()
 		p.close()

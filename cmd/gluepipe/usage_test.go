@@ -149,6 +149,18 @@ func TestUsageErrorsAreOneLineAndExitWithTwo(t *testing.T) {
 				"refuse; see 'gluepipe run --help'",
 		},
 		{
+			"param that no run can have",
+			env{"GLUEPIPE_PARAM": "stream=true", "GLUEPIPE_MODEL": "mock:echo"},
+			[]string{"run", "in.jsonl"},
+			"environment variable GLUEPIPE_PARAM: \"stream\" is not supported: results are whole answers; see 'gluepipe run --help'",
+		},
+		{
+			"tool given twice",
+			env{"GLUEPIPE_MODEL": "mock:echo"},
+			[]string{"run", "in.jsonl", "--tools", "now", "--tools", "now"},
+			"--tools: \"now\" is there twice; see 'gluepipe run --help'",
+		},
+		{
 			"wrong base URL",
 			env{"GLUEPIPE_MODEL": "mock:echo"},
 			[]string{"run", "in.jsonl", "--base-url", "localhost:8080"},
