@@ -112,7 +112,7 @@ func (d *delivery) deliver() {
 
 // deliverBatch writes one batch's results. It counts them before the write: afterwards they are the receiver's.
 func (d *delivery) deliverBatch(items []*batch.Item) {
-	var counts batch.Summary
+	var counts, written batch.Summary
 	d.results, d.done = d.results[:0], d.done[:0]
 	for _, item := range items {
 		d.done = append(d.done, item.Dropped() != "" || !item.Result.Unfinished())
@@ -120,16 +120,19 @@ func (d *delivery) deliverBatch(items []*batch.Item) {
 			counts.AddDropped(reason)
 			continue
 		}
-		counts.Add(item.Result)
 		if item.Dropped() == "" && (d.forCaller || !item.Result.Unfinished()) {
 			d.results = append(d.results, item.Result)
+			written.Add(item.Result)
+		} else {
+			counts.Add(item.Result)
 		}
 	}
 	err := d.write()
 	if err != nil {
-		counts = undelivered(&counts)
+		written = undelivered(&written)
 	}
 	d.summary.Merge(&counts)
+	d.summary.Merge(&written)
 	for i, item := range items {
 		d.called(acknowledge(item, d.done[i] && (err == nil || item.Dropped() != "")))
 		<-d.credits
@@ -163,7 +166,7 @@ func (d *delivery) write() error {
 	return d.sinkBroken
 }
 
-// undelivered counts a batch that the sink did not take: nothing of it is finished.
+// undelivered counts results that the sink did not take: none of them is finished.
 func undelivered(counts *batch.Summary) batch.Summary {
 	n := counts.SuccessfulRequests + counts.FailedRequests
 	u := *counts

@@ -224,6 +224,26 @@ func TestAFailedSinkCancelsTheWorkAndAcknowledgesNothingMore(t *testing.T) {
 	})
 }
 
+func TestAFailedSinkLeavesTheSkippedFailuresCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := funcSink(func(context.Context, []*batch.Result) error { return errors.New("full") })
+		failing := stages.Map(2, func(_ context.Context, item *batch.Item) error {
+			if item.Index == 0 {
+				time.Sleep(time.Second) // so that both are delivered at once
+				item.Settle(&batch.Result{Success: true})
+				return nil
+			}
+			return batch.ErrInvalidRequest.Errorf("bad")
+		})
+		e := &Engine{Ordered: true}
+		summary, err := e.Run(t.Context(), source.Slice(requests(2)), sink, failing, stages.Collect(batch.Skip, nil))
+		require.EqualError(t, err, "full")
+		require.Equal(t, 2, summary.FailedRequests)
+		require.Equal(t, 1, summary.UnfinishedRequests)
+		require.Equal(t, map[batch.ErrorKind]int{batch.ErrInvalidRequest: 1, batch.ErrCancelled: 1}, summary.FailedByType)
+	})
+}
+
 func TestAnItemsIndexReachesAResultThatTheSourceMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
