@@ -40,9 +40,11 @@ func NewBatchProcessor(cfg *Config) (*BatchProcessor, error) {
 	}, nil
 }
 
-// Process runs the requests and returns when all are done, with their results in the requests' order. The response is never
-// nil. The error is nil unless the run was cancelled or broke; under [batch.FailFast] it is the first failure, a
-// [*batch.RequestError]. Beside an error, the response has what became of the requests that were begun.
+// Process runs the requests and returns when all are done, with their results in the requests' order; under [batch.Skip] the
+// successes only. The requests must not change meanwhile. The response is never nil. The error is nil unless the run was
+// cancelled or broke; under [batch.FailFast] it is the first failure, a [*batch.RequestError]. Beside an error, the response
+// has what became of the requests that were begun. A run that drained has no error: UnfinishedRequests counts what it left of
+// the requests it took.
 func (p *BatchProcessor) Process(ctx context.Context, requests []batch.Request) (*batch.Response, error) {
 	collected := memory{onlySuccesses: p.config.ErrorStrategy == batch.Skip}
 	summary, err := p.Run(ctx, source.Slice(requests), &collected)

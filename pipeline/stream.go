@@ -12,8 +12,8 @@ import (
 // errLoopEnded is the cause with which a loop that ends early cancels its run.
 var errLoopEnded = errors.New("the loop over the results ended")
 
-// Stream runs the requests of a source and yields their results as they finish, the unfinished ones too. An error is the
-// run's: it comes last, with a nil result, and is what [BatchProcessor.Run] would return.
+// Stream runs the requests of a source and yields their results as they finish, the unfinished ones too; under [batch.Skip]
+// the successes only. An error is the run's: it comes last, with a nil result, and is what [BatchProcessor.Run] would return.
 //
 // A result is acknowledged to its source when the loop asks for the next one; a slow loop slows the run down, and nothing
 // piles up. When the loop ends early, by break, return or panic, the work is cancelled, the rest stays unacknowledged, and
