@@ -64,8 +64,7 @@ func ExampleBatchProcessor_Process() {
 	}
 	defer processor.Close()
 	_, err = processor.Process(context.Background(), []batch.Request{{ID: "empty"}})
-	var failure *batch.RequestError
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*batch.RequestError](err); ok {
 		fmt.Println(failure.ID, batch.KindOf(err))
 	}
 	// Output: empty InvalidRequestError
