@@ -184,9 +184,9 @@ func (j *job) adviseNext(summary *batch.Summary, cut bool, out *output) {
 		given = " (give it the same input)"
 	}
 	switch {
-	case out.path == standard && cut:
-		j.notef("nothing to continue: the results went to standard output; with -o FILE a run can be continued")
-	case out.path == standard:
+	case !out.kept() && cut:
+		j.notef("nothing to continue: the results went to %s; with -o FILE a run can be continued", out.name())
+	case !out.kept():
 	case cut:
 		j.notef("continue%s with:  %s", given, j.commandAgain())
 	case summary.FailedRequests > 0 && j.settings.errorStrategy == "skip": // no output has them

@@ -140,6 +140,19 @@ func (o *output) places() (places []string) {
 	return places
 }
 
+// kept tells whether the results can be read again: whether they are in a file, not in a pipe or device.
+func (o *output) kept() bool {
+	info := fileInfo(o.path, nil)
+	return info != nil && info.Mode().IsRegular()
+}
+
+func (o *output) name() string {
+	if o.path == standard {
+		return "standard output"
+	}
+	return o.path
+}
+
 // explain says what to do about the error of a run.
 func (o *output) explain(err error) error {
 	var failed *batch.RequestError

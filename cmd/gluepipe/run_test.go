@@ -320,6 +320,15 @@ func TestOutputsThatCannotBeWrittenBreakTheRun(t *testing.T) {
 	}
 }
 
+func TestADeviceIsNotToBeContinued(t *testing.T) {
+	got := gluepipe(t, requests(1), nil, "run", "-", "--model", "mock:echo", "-o", "/dev/full")
+	require.Equal(t, exitBroken, got.code)
+	require.Contains(t, got.stderr, "\nnothing to continue: the results went to /dev/full; with -o FILE a run can be continued\n")
+	got = gluepipe(t, "{}", nil, "run", "-", "--model", "mock:echo", "-o", "/dev/null")
+	require.Equal(t, exitFailures, got.code)
+	require.NotContains(t, got.stderr, "do the failed requests again")
+}
+
 func TestAResponseThatCannotBeWrittenKeepsTheRunFromBeginning(t *testing.T) {
 	dir := inTempDir(t, map[string]string{"in.jsonl": requests(1), "out.jsonl": ""})
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
