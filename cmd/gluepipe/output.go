@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -28,18 +29,22 @@ func (a *app) openOutput(ctx context.Context, s *settings) (out *output, err err
 			o.close(ctx)
 		}
 	}()
+	// The failures come first: where they can't be written, an output to be overwritten is left as it is.
+	var bad batch.Sink
+	if s.errors != "" {
+		if bad, err = o.openFile(s.errors, s); err != nil {
+			return nil, err
+		}
+	}
 	if o.path == "" || o.path == standard {
 		o.path = standard
 		o.Sink = sink.JSONL(a.out)
 	} else if o.Sink, err = o.openFile(o.path, s); err != nil {
 		return nil, err
 	}
-	if s.errors != "" {
-		bad, err := o.openFile(s.errors, s)
-		if err != nil {
-			return nil, err
-		}
+	if bad != nil {
 		o.Sink = sink.Split(o.Sink, bad)
+		slices.Reverse(o.files)
 	}
 	return o, nil
 }

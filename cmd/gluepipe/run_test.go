@@ -320,6 +320,16 @@ func TestOutputsThatCannotBeWrittenBreakTheRun(t *testing.T) {
 	}
 }
 
+func TestAnOutputIsNotOverwrittenWhereTheFailuresCannotBeWritten(t *testing.T) {
+	inTempDir(t, map[string]string{"in.jsonl": requests(1)})
+	args := []string{"run", "in.jsonl", "--model", "mock:echo", "-o", "out.jsonl", "--overwrite"}
+	require.Equal(t, exitOK, gluepipe(t, "", nil, args...).code)
+	written := read(t, "out.jsonl")
+	got := gluepipe(t, "", nil, append(args, "--errors", "missing/bad.jsonl")...)
+	require.Equal(t, outcome{exitBroken, "", "gluepipe: open missing/bad.jsonl: no such file or directory\n"}, got)
+	require.Equal(t, written, read(t, "out.jsonl"))
+}
+
 func TestADeviceIsNotToBeContinued(t *testing.T) {
 	got := gluepipe(t, requests(1), nil, "run", "-", "--model", "mock:echo", "-o", "/dev/full")
 	require.Equal(t, exitBroken, got.code)
