@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/gluepipe/gluepipe/source"
 	"github.com/gluepipe/gluepipe/stages"
@@ -60,8 +61,7 @@ func (p *BatchProcessor) Run(ctx context.Context, src batch.Source, sink batch.S
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if p.config.Deadline > 0 {
-		deadline, stop := context.WithTimeoutCause(ctx, p.config.Deadline,
-			fmt.Errorf("the run's deadline of %v has passed: %w", p.config.Deadline, context.DeadlineExceeded))
+		deadline, stop := context.WithTimeoutCause(ctx, p.config.Deadline, deadlineError(p.config.Deadline))
 		defer stop()
 		ctx = deadline
 	}
@@ -88,6 +88,15 @@ func (p *BatchProcessor) Run(ctx context.Context, src batch.Source, sink batch.S
 	addEarlier(summary, sink)
 	return summary, err
 }
+
+// deadlineError is the cause with which a run's deadline cancels it. It is a [context.DeadlineExceeded].
+type deadlineError time.Duration
+
+func (e deadlineError) Error() string {
+	return fmt.Sprintf("the run's deadline of %v has passed", time.Duration(e))
+}
+
+func (e deadlineError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // Check validates what the source yields, as Run would, and calls no model. Each item is handed to each, in order and from one
 // goroutine: with a Result where it is bad, with Effective where it would be sent, dropped where sink says that an earlier
