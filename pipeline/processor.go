@@ -100,7 +100,8 @@ func (e deadlineError) Is(target error) bool { return target == context.Deadline
 
 // Check validates what the source yields, as Run would, and calls no model. Each item is handed to each, in order and from one
 // goroutine: with a Result where it is bad, with Effective where it would be sent, dropped where sink says that an earlier
-// run has done it. An error of each ends the check; each may be nil. Check closes the source; sink may be nil, is only asked and stays open.
+// run has done it. An error of each ends the check; each may be nil. Check closes the source; sink may be nil, is only asked,
+// and stays open.
 func (p *BatchProcessor) Check(
 	ctx context.Context, src batch.Source, sink batch.Sink, each func(*batch.Item) error,
 ) (*batch.Summary, error) {
@@ -176,46 +177,4 @@ func addEarlier(summary *batch.Summary, sink batch.Sink) {
 	summary.TotalRequests += counts.SuccessfulRequests + counts.FailedRequests - summary.DroppedRequests[stages.DoneEarlier]
 	counts.TotalRequests = 0
 	summary.Merge(&counts)
-}
-
-// BatchComplete runs the requests with a processor of its own; see [BatchProcessor.Process]. The response is nil only where
-// the configuration is wrong.
-func BatchComplete(ctx context.Context, requests []batch.Request, cfg *Config) (*batch.Response, error) {
-	p, err := NewBatchProcessor(cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	return p.Process(ctx, requests)
-}
-
-// BatchCompleteSimple runs one request a message and returns one text a message, in order, whatever the error strategy: the
-// model's answer, or "Error: " and what went wrong. An empty message fails like any other bad request. The error is as for
-// [BatchProcessor.Process]; texts are nil only where the configuration is wrong.
-func BatchCompleteSimple(ctx context.Context, messages []string, cfg *Config) ([]string, error) {
-	config := Config{}
-	if cfg != nil {
-		config = *cfg
-	}
-	if config.ErrorStrategy == batch.Skip {
-		config.ErrorStrategy = batch.Continue // a skipped result would leave its message without a text
-	}
-	requests := make([]batch.Request, len(messages))
-	for i, message := range messages {
-		requests[i].UserMessage = message
-	}
-	response, err := BatchComplete(ctx, requests, &config)
-	if response == nil {
-		return nil, err
-	}
-	texts := make([]string, len(messages))
-	for i := range texts {
-		texts[i] = "Error: the run ended before this message"
-	}
-	for _, r := range response.Results {
-		if texts[r.Index] = r.Response; !r.Success {
-			texts[r.Index] = "Error: " + r.Error
-		}
-	}
-	return texts, err
 }
