@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -50,23 +51,25 @@ func TestAPanicOfAnAcknowledgementBreaksTheRunAndLosesNoResult(t *testing.T) {
 }
 
 func TestAStageThatSendsAfterItReturnedIsNamedAndEndsNoProcess(t *testing.T) {
-	late := make(chan struct{})
-	hasty := func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
-		for item := range in {
-			go func() {
-				<-late
-				select {
-				case out <- item:
-				case <-time.After(10 * time.Millisecond):
-				}
-			}()
+	synctest.Test(t, func(t *testing.T) {
+		late := make(chan struct{})
+		hasty := func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
+			for item := range in {
+				go func() {
+					<-late
+					select {
+					case out <- item: // ends the process where out was closed
+					case <-time.After(time.Second):
+					}
+				}()
+			}
+			return nil
 		}
-		return nil
-	}
-	p := newProcessor(t, &Config{Completer: fakeModel(0), BeforeExecute: []batch.Stage{hasty}})
-	response, err := p.Process(t.Context(), requests(3))
-	close(late)
-	require.ErrorContains(t, err, "BeforeExecute[0]: it received request 1 and never sent it on")
-	require.Equal(t, 3, response.UnfinishedRequests)
-	time.Sleep(20 * time.Millisecond) // the process is still there
+		p := newProcessor(t, &Config{Completer: fakeModel(0), BeforeExecute: []batch.Stage{hasty}})
+		response, err := p.Process(t.Context(), requests(3))
+		require.ErrorContains(t, err, "BeforeExecute[0]: it received request 1 and never sent it on")
+		require.Equal(t, 3, response.UnfinishedRequests)
+		close(late)
+		time.Sleep(time.Minute) // of the bubble's time: all of them have tried
+	})
 }
