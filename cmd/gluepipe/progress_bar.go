@@ -71,6 +71,8 @@ func (b *bar) Write(p []byte) (int, error) {
 	b.display.RLock()
 	defer b.display.RUnlock()
 	if b.lines != nil {
+		// A terminal echoes Ctrl-C as "^C", and leaves the cursor behind it: the bar is drawn from the line's beginning.
+		_, _ = io.WriteString(b.terminal, "\r")
 		if n, err := b.lines.Write(p); err == nil {
 			return n, nil
 		}

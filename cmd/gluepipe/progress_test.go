@@ -113,6 +113,7 @@ func TestTheBarShowsProgressAndKeepsLinesWhole(t *testing.T) {
 	text := out.String()
 	require.Contains(t, text, "3/4 done (75.0%), 1 failed, 0 in flight")
 	require.Contains(t, text, "a warning\n")
+	require.Contains(t, text, "\r", "the cursor may stand behind an echoed ^C")
 	require.True(t, strings.HasSuffix(text, "the summary\n"), text)
 }
 
