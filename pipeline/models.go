@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 
@@ -144,15 +145,18 @@ func (m *models) connect(name, model string) (llm.Completer, error) {
 	if name == m.provider {
 		m.baseURL = cmp.Or(ownURL, baseURL)
 	}
+	httpClient := m.config.HTTPClient
+	if httpClient == nil { // one for all keys: they share the calls in flight, and so the connections
+		transport := llm.NewTransport(m.config.MaxConcurrent)
+		m.closers = append(m.closers, func() error { transport.CloseIdleConnections(); return nil })
+		httpClient = &http.Client{Transport: transport}
+	}
 	keys := make([]llm.Key, len(apiKeys))
 	for i, apiKey := range apiKeys {
-		c, err := llm.NewClient(llm.ClientConfig{
-			Provider: provider, BaseURL: ownURL, APIKey: apiKey, HTTPClient: m.config.HTTPClient, MaxConns: m.config.MaxConcurrent,
-		})
+		c, err := llm.NewClient(llm.ClientConfig{Provider: provider, BaseURL: ownURL, APIKey: apiKey, HTTPClient: httpClient})
 		if err != nil {
 			return nil, err
 		}
-		m.closers = append(m.closers, c.Close)
 		keys[i] = llm.Key{Name: llm.KeyName(apiKey), Completer: c}
 	}
 	return m.paced(keys...), nil
