@@ -23,8 +23,7 @@ type JSONLFile struct {
 	encoder encoder
 	close   func() error
 
-	done     *index
-	earlier  batch.Summary
+	records  *Records // of earlier runs
 	recovery Recovery
 }
 
@@ -33,7 +32,7 @@ func (f *JSONLFile) Path() string { return f.path }
 
 // Earlier returns the counts of the records that were in the file when it was opened, but for those removed then.
 // TotalRequests is the number of these records.
-func (f *JSONLFile) Earlier() batch.Summary { return f.earlier }
+func (f *JSONLFile) Earlier() batch.Summary { return f.records.Earlier() }
 
 // Recovered tells what was found and repaired when the file was opened.
 func (f *JSONLFile) Recovered() Recovery { return f.recovery }
@@ -41,27 +40,7 @@ func (f *JSONLFile) Recovered() Recovery { return f.recovery }
 // Done tells whether the file had a record of this id when it was opened. It is a [*ChangedError] if that record belongs to
 // another request: if both have a fingerprint, and these differ. Done is safe for concurrent use.
 func (f *JSONLFile) Done(id, fingerprint string) (bool, error) {
-	found, same := f.done.find(id, fingerprint)
-	if found && !same {
-		return false, &ChangedError{f.path, id, f.earlierFingerprint(id), fingerprint}
-	}
-	return found, nil
-}
-
-// earlierFingerprint looks in the file for what the index keeps only a hash of.
-func (f *JSONLFile) earlierFingerprint(id string) string {
-	fingerprint := "another"
-	file, err := os.Open(f.path)
-	if err != nil {
-		return fingerprint
-	}
-	defer func() { _ = file.Close() }()
-	for records := newRecordReader(f.path, file); records.next(); {
-		if *records.record.ID == id {
-			fingerprint = records.record.Fingerprint
-		}
-	}
-	return fingerprint
+	return f.records.Done(id, fingerprint)
 }
 
 // Write appends the results, with one write(2) for all of them. Where that fails, whole records that were written stay, and
@@ -102,6 +81,6 @@ func (f *JSONLFile) Close(context.Context) error { return f.close() }
 
 func newJSONLFile(path string, file *os.File, regular bool) *JSONLFile {
 	return &JSONLFile{
-		path: path, file: file, out: file, regular: regular, done: newIndex(), close: sync.OnceValue(file.Close),
+		path: path, file: file, out: file, regular: regular, records: newRecords(path), close: sync.OnceValue(file.Close),
 	}
 }

@@ -3,6 +3,7 @@ package sink_test
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -305,4 +306,33 @@ func FuzzOpenJSONL(f *testing.F) {
 		require.Equal(t, file.Earlier().TotalRequests+1, again.Earlier().TotalRequests)
 		require.Zero(t, again.Recovered().DroppedBytes)
 	})
+}
+
+func TestReadRecordsTellsWhatAFileHasAndChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.jsonl")
+	content := `{"id":"a","index":0,"success":true,"fingerprint":"v1:a"}` + "\n" +
+		`{"id":"b","index":1,"success":false,"error_type":"ServerError","fingerprint":"v1:b"}` + "\n" + `{"id":"c","index":2,"succ`
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	records, err := sink.ReadRecords(path)
+	require.NoError(t, err)
+	earlier := records.Earlier()
+	require.Equal(t, 2, earlier.TotalRequests)
+	require.Equal(t, 1, earlier.FailedRequests)
+	for id, want := range map[string]bool{"a": true, "b": true, "c": false} {
+		done, err := records.Done(id, "")
+		require.NoError(t, err)
+		require.Equal(t, want, done, id)
+	}
+	var changed *sink.ChangedError
+	_, err = records.Done("b", "v1:new")
+	require.ErrorAs(t, err, &changed)
+	require.Equal(t, sink.ChangedError{Path: path, ID: "b", Earlier: "v1:b", Now: "v1:new", Failed: true}, *changed)
+	_, err = records.Done("a", "v1:new")
+	require.ErrorAs(t, err, &changed)
+	require.Equal(t, "another", changed.Earlier, "the file is read again once")
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, content, string(after))
+	_, err = sink.ReadRecords(path + ".missing")
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }

@@ -113,15 +113,11 @@ func (f *JSONLFile) prepare(options JSONLOptions) (*JSONLFile, error) {
 // recover reads the records of an earlier run and mends the end of the file.
 func (f *JSONLFile) recover() error {
 	records := newRecordReader(f.path, f.file)
-	for records.next() {
-		r := &records.record
-		f.done.add(*r.ID, r.Fingerprint)
-		r.addTo(&f.earlier)
+	repeated, err := f.records.load(records)
+	if err != nil {
+		return err
 	}
-	if records.err != nil {
-		return records.err
-	}
-	f.recovery.RepeatedIDs = f.done.build()
+	f.recovery.RepeatedIDs = repeated
 	f.size = records.end
 	if records.torn > 0 {
 		if err := f.file.Truncate(f.size); err != nil {

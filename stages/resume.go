@@ -23,7 +23,7 @@ func Resume(index Index) batch.Stage {
 	return func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
 		for item := range in {
 			if item.Dropped() == "" {
-				done, err := index.Done(item.ID(), fingerprintOf(item))
+				done, err := index.Done(item.ID(), item.Fingerprint)
 				if err != nil {
 					item.Fail(batch.ErrCancelled.Wrap(err))
 					out <- item
@@ -37,11 +37,4 @@ func Resume(index Index) batch.Stage {
 		}
 		return nil
 	}
-}
-
-func fingerprintOf(item *batch.Item) string {
-	if item.Fingerprint == "" && item.Result != nil {
-		return item.Result.Fingerprint
-	}
-	return item.Fingerprint
 }

@@ -25,11 +25,12 @@ func (e earlier) Done(id, fingerprint string) (bool, error) {
 }
 
 func TestResumeDropsWhatAnEarlierRunHasDone(t *testing.T) {
-	items := validated(t, asking("a", "b", "c", "d"), stages.Defaults{Fingerprints: true})
-	items[3].Drop("not wanted")
 	bad := unreadable("9")
+	items := append(asking("a", "b", "c", "d"), bad)
+	mustRun(t.Context(), t, items, stages.Validate(stages.Defaults{Fingerprints: true}))
+	items[3].Drop("not wanted")
 	index := earlier{"a": items[0].Fingerprint, "c": "", "d": "", "line-9": "v1:bytes"}
-	mustRun(t.Context(), t, append(slices.Clone(items), bad), stages.Resume(index))
+	mustRun(t.Context(), t, slices.Clone(items), stages.Resume(index))
 	require.Equal(t, stages.DoneEarlier, items[0].Dropped())
 	require.Empty(t, items[1].Dropped())
 	require.False(t, items[1].Settled())

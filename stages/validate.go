@@ -80,6 +80,9 @@ type validator struct {
 
 func (v *validator) validate(item *batch.Item) {
 	if item.Settled() {
+		if item.Fingerprint == "" && item.Result != nil {
+			item.Fingerprint = item.Result.Fingerprint // the source's, of a record that can't be read
+		}
 		// The id of a record that can't be read is made from its line, and another request may have it.
 		id := item.ID()
 		if taken := !v.ids.add(id); item.Result != nil && (id == "" || taken && item.Request == nil) {

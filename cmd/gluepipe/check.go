@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gluepipe/gluepipe/pipeline"
+	"github.com/gluepipe/gluepipe/sink"
+	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
 	"github.com/gluepipe/gluepipe/stages/llm"
 )
@@ -42,16 +45,17 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 	out := bufio.NewWriter(a.out)
 	var good, bad, done int
 	var tokens int64
-	index, err := readDone(s.output)
+	index, err := doneIn(s.output)
 	if err != nil {
 		return err
 	}
 	err = a.inspect(ctx, s, input, func(item *batch.Item) error {
-		isDone, err := index.has(item)
+		isDone, err := index.Done(item.ID(), item.Fingerprint)
 		switch {
-		case err != nil: // a run would refuse it
+		case err != nil:
 			bad++
-			_, err = fmt.Fprintf(out, "%s: %v\n", item.Origin, err)
+			_, err = fmt.Fprintf(out, "%s: request %q has changed since its record in %s was written: a run would refuse it\n",
+				item.Origin, item.ID(), s.output)
 			return err
 		case isDone:
 			done++
@@ -135,6 +139,18 @@ func finish(out *bufio.Writer, err error, bad int) error {
 		return statusError(exitFailures)
 	}
 	return err
+}
+
+// doneIn returns what a file of results has: nothing where there is none. path may be "".
+func doneIn(path string) (stages.Index, error) {
+	if path == "" {
+		return fingerprinted{}, nil
+	}
+	records, err := sink.ReadRecords(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fingerprinted{}, nil
+	}
+	return records, err
 }
 
 // fingerprinted is a sink that has no request, and makes the processor tell their fingerprints.

@@ -63,7 +63,7 @@ func TestCheckTellsWhatIsDoneAndChangesNothing(t *testing.T) {
 		"a run would refuse it\n3 requests: 1 good, 2 bad; about 7 tokens\n", ""}, got)
 
 	got = gluepipe(t, "", nil, "check", "in.jsonl", "-o", "in.jsonl")
-	require.Equal(t, outcome{exitBroken, "", "gluepipe: in.jsonl: line 1 is no result: want the output of a run\n"}, got)
+	require.Equal(t, outcome{exitBroken, "", "gluepipe: in.jsonl: line 1: not a result record: want an id, index and success\n"}, got)
 }
 
 func TestDryRunPrintsWhatWouldBeSentAndCallsNothing(t *testing.T) {

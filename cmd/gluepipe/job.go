@@ -76,7 +76,7 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 		func() { stopLooking(); processor.Drain() }, func() { cancel(errInterruptedTwice) })()
 
 	if err := j.lookAhead(looking, processor, out); err != nil && !j.interrupted.Load() {
-		return err
+		return out.explain(err)
 	}
 	if err := out.openResponse(j.settings.response); err != nil {
 		return err

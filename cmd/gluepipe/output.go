@@ -161,7 +161,10 @@ func (o *output) name() string {
 // explain says what to do about the error of a run.
 func (o *output) explain(err error) error {
 	var failed *batch.RequestError
+	var changed *sink.ChangedError
 	switch {
+	case errors.As(err, &changed) && changed.Failed:
+		return fmt.Errorf("%w; or do the failed requests again: --rerun-failed", err)
 	case errors.As(err, &failed):
 		return fmt.Errorf("stopped at the first failure: %w", err)
 	case o.path == standard && errors.Is(err, syscall.EPIPE):

@@ -205,6 +205,18 @@ func TestAnotherRequestOfTheSameIDIsRefusedBeforeTheFirstCall(t *testing.T) {
 	require.Equal(t, called, server.Stats().Requests)
 }
 
+func TestALineThatWasMendedIsRefusedWithTheWayToDoItAgain(t *testing.T) {
+	inTempDir(t, map[string]string{"in.jsonl": "{\"user_message\": \"one\"}\n{\"user_message\": 2}\n"})
+	args := []string{"run", "in.jsonl", "-o", "out.jsonl", "--model", "mock:echo"}
+	require.Equal(t, exitFailures, gluepipe(t, "", nil, args...).code)
+	require.NoError(t, os.WriteFile("in.jsonl", []byte(`{"user_message": "one"}`+"\n"+`{"user_message": "two"}`+"\n"), 0o600))
+	got := gluepipe(t, "", nil, args...)
+	require.Equal(t, exitBroken, got.code)
+	require.Regexp(t, `request "line-2" has changed .*; or do the failed requests again: --rerun-failed\n$`, got.stderr)
+	require.Equal(t, exitOK, gluepipe(t, "", nil, append(args, "--rerun-failed")...).code)
+	require.Len(t, results(t, read(t, "out.jsonl")), 2)
+}
+
 func TestAChangedRequestOnStandardInputIsNotToBeContinued(t *testing.T) {
 	inTempDir(t, nil)
 	args := []string{"run", "-", "-o", "out.jsonl", "--model", "mock:echo"}
