@@ -2,6 +2,7 @@ package llm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -61,7 +62,7 @@ func checkParams(call *Call) error {
 	}
 	if stream, ok := call.Params["stream"]; ok {
 		if text, err := jsonappend.Value(nil, stream); err == nil && bytes.Equal(text, []byte("true")) {
-			return fmt.Errorf(`params: "stream": answers are read whole: leave it out`)
+			return errors.New(`params: "stream": answers are read whole: leave it out`)
 		}
 	}
 	return nil
@@ -75,7 +76,7 @@ func appendMessages(dst []byte, messages []batch.Message) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		if dst, err = messages[i].AppendJSON(dst); err != nil {
-			return dst, fmt.Errorf("message %d: %w", i, err)
+			return dst, fmt.Errorf("message %d: %w", i+1, err)
 		}
 	}
 	return append(dst, ']'), nil
@@ -89,7 +90,7 @@ func appendTools(dst []byte, tools []batch.Tool) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		if dst, err = tools[i].AppendDefinition(dst); err != nil {
-			return dst, fmt.Errorf("tool %d: %w", i, err)
+			return dst, fmt.Errorf("tool %d: %w", i+1, err)
 		}
 	}
 	return append(dst, ']'), nil

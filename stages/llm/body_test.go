@@ -76,7 +76,7 @@ func TestBodyThatCantBeMeantIsRefused(t *testing.T) {
 		"model twice":     {llm.Call{Params: map[string]any{"model": "x"}}, `params: "model" is a field of the request itself: set it there`},
 		"tools twice":     {llm.Call{Tools: []batch.Tool{{Name: "f"}}, Params: map[string]any{"tools": nil}}, `params: "tools" is a field of the request itself: set it there`},
 		"stream":          {llm.Call{Params: rawParams(t, `{"stream": true}`)}, `params: "stream": answers are read whole: leave it out`},
-		"content":         {llm.Call{Messages: []batch.Message{{Role: "user", Content: []byte("{")}}}, "message 0: "},
+		"content":         {llm.Call{Messages: []batch.Message{{Role: "user", Content: []byte("{")}}}, "message 1: "},
 		"tool":            {llm.Call{Tools: []batch.Tool{{Name: "f", Parameters: []byte("}")}}}, ""},
 		"response format": {llm.Call{ResponseFormat: []byte("x")}, ""},
 		"param":           {llm.Call{Params: map[string]any{"f": func() {}}}, `params: "f": json: unsupported type: func()`},
