@@ -34,7 +34,9 @@ type Engine struct {
 // was cancelled; else what broke the run: intake stops, what is in flight finishes and is delivered where the sink still
 // works. When the sink fails, work in flight is cancelled, since nothing can be delivered any more.
 //
-// Results must be set by the stages: an item that comes through without one breaks the run.
+// Results must be set by the stages: an item that comes through without one breaks the run. So does one that a stage sent
+// twice or swallowed; the swallowed are found out when the source has ended, and a stage that swallows MaxPending of them
+// stops the run for good. Stages made with stages.Map do neither.
 func (e *Engine) Run(
 	ctx context.Context, source batch.Source, sink batch.Sink, stages ...batch.Stage,
 ) (*batch.Summary, error) {
