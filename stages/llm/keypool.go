@@ -201,7 +201,7 @@ func (p *KeyPool) refused() error {
 		reasons[i] = fmt.Sprintf("%s (%v)", key.Name, key.reason)
 	}
 	return &Error{
-		Kind: batch.ErrAuthentication, Status: 401, Header: noHeader,
+		Kind: batch.ErrAuthentication, Status: 401, Header: noHeader, Fatal: true,
 		Err: fmt.Errorf("no usable API key is left: %s: check or replace the keys", strings.Join(reasons, ", ")),
 	}
 }

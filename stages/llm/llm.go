@@ -63,11 +63,14 @@ type Error struct {
 	RequestID  string // the provider's, from the answer's headers
 	Retryable  bool   // another attempt may succeed
 	RetryAfter time.Duration
-	Usage      *batch.TokenUsage // what the failed call used all the same, where the server said so
-	CostUSD    *float64          // what it cost, likewise
-	Header     Header
-	Raw        *batch.RawAnswer // nil unless Call.KeepRaw
-	Err        error            // what happened; an *openai.APIError is in its chain where the API answered with an error
+	// Fatal says that no other call can succeed either: every key is refused, the credit is spent, there has been no
+	// connection for too long. A run had better stop than go through the rest of its requests.
+	Fatal   bool
+	Usage   *batch.TokenUsage // what the failed call used all the same, where the server said so
+	CostUSD *float64          // what it cost, likewise
+	Header  Header
+	Raw     *batch.RawAnswer // nil unless Call.KeepRaw
+	Err     error            // what happened; an *openai.APIError is in its chain where the API answered with an error
 }
 
 // Error says what went wrong; without a cause, the kind alone.
@@ -88,6 +91,8 @@ func (e *Error) Unwrap() []error {
 
 // Header is what an answer's headers say of the provider's limits. A negative count means that the header was not there.
 type Header struct {
+	LimitRequests     int
+	LimitTokens       int
 	RemainingRequests int
 	RemainingTokens   int
 	ResetRequests     time.Duration // until the request limit is whole again

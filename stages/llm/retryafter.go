@@ -12,11 +12,13 @@ import (
 const maxRetryAfter = 24 * time.Hour
 
 // noHeader is what is known of the limits where there was no answer.
-var noHeader = Header{RemainingRequests: -1, RemainingTokens: -1}
+var noHeader = Header{LimitRequests: -1, LimitTokens: -1, RemainingRequests: -1, RemainingTokens: -1}
 
 // readHeader reads what an answer's headers say of limits.
 func readHeader(h http.Header, now time.Time) Header {
 	return Header{
+		LimitRequests:     parseCount(h.Get("X-Ratelimit-Limit-Requests")),
+		LimitTokens:       parseCount(h.Get("X-Ratelimit-Limit-Tokens")),
 		RemainingRequests: parseCount(h.Get("X-Ratelimit-Remaining-Requests")),
 		RemainingTokens:   parseCount(h.Get("X-Ratelimit-Remaining-Tokens")),
 		ResetRequests:     parseWait(h.Get("X-Ratelimit-Reset-Requests"), now),
