@@ -48,6 +48,7 @@ type Config struct {
 	Timeout          time.Duration // of one model call, once it may start; default 10 minutes, -1 none
 	Deadline         time.Duration // of a run; default none
 	Grace            time.Duration // for the last writes of a run that was cancelled; default 30 seconds
+	MaxResponseBytes int64         // of one answer's body; a larger one is a failed call; default 64 MiB
 
 	AllowTruncated bool // an answer cut at its token limit (finish_reason length) is a success; default false
 	Ordered        bool // deliver in the order of the source; default as they finish
@@ -135,6 +136,7 @@ func (c *Config) validate() error {
 		{"RateLimit.TPM", c.RateLimit.TPM < 0, "0 or more"},
 		{"Deadline", c.Deadline < 0, "0 or more"},
 		{"Grace", c.Grace < 0, "0 or more"},
+		{"MaxResponseBytes", c.MaxResponseBytes < 0, "0 or more"},
 		{"APIKeys", c.APIKey != "" && len(c.APIKeys) > 0, "either APIKey or APIKeys"},
 	} {
 		if check.wrong {

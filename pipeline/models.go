@@ -153,7 +153,10 @@ func (m *models) connect(name, model string) (llm.Completer, error) {
 	}
 	keys := make([]llm.Key, len(apiKeys))
 	for i, apiKey := range apiKeys {
-		c, err := llm.NewClient(llm.ClientConfig{Provider: provider, BaseURL: ownURL, APIKey: apiKey, HTTPClient: httpClient})
+		c, err := llm.NewClient(llm.ClientConfig{
+			Provider: provider, BaseURL: ownURL, APIKey: apiKey, HTTPClient: httpClient,
+			MaxResponseBytes: m.config.MaxResponseBytes,
+		})
 		if err != nil {
 			return nil, err
 		}
