@@ -2,8 +2,6 @@ package llm
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -41,8 +39,7 @@ func Classify(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
-	kind, retryable := classifyNetwork(err)
-	return &Error{Kind: kind, Retryable: retryable, Header: noHeader, Err: err}
+	return networkFailure(err, batch.ErrServer)
 }
 
 // rewrap keeps what others said around an *Error: its text, and a kind of their own.
@@ -84,31 +81,28 @@ func contextError(ctx context.Context) *Error {
 	return &Error{Kind: kind, Header: noHeader, Err: fmt.Errorf("call cancelled: %w", cause)}
 }
 
-// classifyNetwork classifies what net/http, or who stands in for it, returned.
-func classifyNetwork(err error) (kind batch.ErrorKind, retryable bool) {
+// networkFailure classifies what net/http, or who stands in for it, returned. An error that tells nothing of a network keeps
+// the kind otherwise.
+func networkFailure(err error, otherwise batch.ErrorKind) *Error {
 	var (
-		network    net.Error
-		operation  *net.OpError
-		dns        *net.DNSError
-		transport  *url.Error
-		record     tls.RecordHeaderError
-		alert      tls.AlertError
-		unverified *tls.CertificateVerificationError
-		authority  x509.UnknownAuthorityError
-		hostname   x509.HostnameError
-		invalid    x509.CertificateInvalidError
+		network   net.Error
+		operation *net.OpError
+		transport *url.Error
 	)
+	e := &Error{Kind: otherwise, Retryable: true, Header: noHeader, Err: err}
 	switch {
-	case errors.As(err, &unverified), errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid):
-		return batch.ErrAPIConnection, false
+	case unverified(err): // the same certificate awaits every other call
+		e.Kind, e.Retryable, e.Fatal = batch.ErrAPIConnection, false, true
+	case unreachable(err), tlsFailed(err):
+		e.Kind = batch.ErrAPIConnection
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return batch.ErrAPITimeout, true
-	case errors.As(err, &operation), errors.As(err, &dns), errors.As(err, &record), errors.As(err, &alert),
-		errors.As(err, &transport), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EPIPE):
-		return batch.ErrAPIConnection, true
+		e.Kind = batch.ErrAPITimeout
+	case errors.As(err, &operation), errors.As(err, &transport), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.ECONNREFUSED),
+		errors.Is(err, syscall.EPIPE):
+		e.Kind = batch.ErrAPIConnection
 	}
-	return batch.ErrServer, true
+	return e
 }
 
 // classify decides by the body's code, else by the status.

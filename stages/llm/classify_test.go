@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -40,7 +41,9 @@ func TestClassifyReadsAnyError(t *testing.T) {
 		"request error, empty inside": {&openai.RequestError{HTTPStatusCode: 429, Err: &openai.APIError{}, Body: []byte(`{"error":"x"}`)}, batch.ErrRateLimit, retried},
 		"request error, 429":          {&openai.RequestError{HTTPStatusCode: 429}, batch.ErrRateLimit, retried},
 		"deadline":                    {fmt.Errorf("x: %w", context.DeadlineExceeded), batch.ErrAPITimeout, retried},
-		"network timeout":             {&net.DNSError{IsTimeout: true}, batch.ErrAPITimeout, retried},
+		"network timeout":             {&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, batch.ErrAPITimeout, retried},
+		"dial timeout":                {&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, batch.ErrAPIConnection, retried},
+		"DNS timeout":                 {&net.DNSError{IsTimeout: true}, batch.ErrAPIConnection, retried},
 		"refused":                     {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, batch.ErrAPIConnection, retried},
 		"DNS":                         {&net.DNSError{IsNotFound: true}, batch.ErrAPIConnection, retried},
 		"unexpected end":              {fmt.Errorf("x: %w", io.ErrUnexpectedEOF), batch.ErrAPIConnection, retried},

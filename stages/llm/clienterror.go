@@ -21,11 +21,9 @@ func (c *Client) networkError(ctx context.Context, doing string, err error) *Err
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err // its text has the whole URL, in which there may be a secret
 	}
-	kind, retryable := classifyNetwork(err)
-	if kind == batch.ErrServer { // whatever else broke did so on the way
-		kind = batch.ErrAPIConnection
-	}
-	return &Error{Kind: kind, Retryable: retryable, Header: noHeader, Err: c.hideKey(fmt.Errorf("%s: %w", doing, err))}
+	e := networkFailure(err, batch.ErrAPIConnection) // whatever broke did so on the way
+	e.Err = c.hideKey(fmt.Errorf("%s: %w", doing, err))
+	return e
 }
 
 // statusError is the error of an answer whose status says that the call failed.

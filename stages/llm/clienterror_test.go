@@ -285,6 +285,7 @@ func TestCertificateThatCantBeVerifiedIsNotRetried(t *testing.T) {
 	e := asError(t, err)
 	require.Equal(t, batch.ErrAPIConnection, e.Kind)
 	require.False(t, e.Retryable)
+	require.True(t, e.Fatal, "no other call can succeed")
 	var authority x509.UnknownAuthorityError
 	require.ErrorAs(t, err, &authority)
 }
