@@ -24,7 +24,8 @@ func (f CompleterFunc) Complete(ctx context.Context, call *Call) (*Answer, error
 	return f(ctx, call)
 }
 
-// Call is one model call. It belongs to the caller of Complete; a Completer reads it, and writes only Waited.
+// Call is one model call. It belongs to the caller of Complete; a Completer reads it, and writes only Waited
+// and Hedges.
 type Call struct {
 	Model          string // "provider:model", or a model's name alone
 	Messages       []batch.Message
@@ -36,6 +37,8 @@ type Call struct {
 
 	// Waited is the time the call spent waiting for limits. Middleware adds to it.
 	Waited time.Duration
+	// Hedges counts the calls made beside it because it was slow. Middleware adds to it; see [Hedge].
+	Hedges int
 }
 
 // Answer is a model's answer. A Completer hands it over.
