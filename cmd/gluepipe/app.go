@@ -35,10 +35,10 @@ func run(ctx context.Context, args []string, streams stdio, lookup lookupFunc) i
 	root.SetArgs(append([]string{}, args...)) // nil would mean the process's own
 	root.SetIn(a.in)
 	root.SetOut(a.out)
-	root.SetErr(a.err)
+	root.SetErr(messages{a.err})
 	cmd, err := root.ExecuteContextC(ctx)
 	if text := errorText(cmd, err); text != "" {
-		fmt.Fprintf(a.err, "gluepipe: %s\n", text)
+		a.notef("gluepipe: %s", text)
 	}
 	return exitCode(err)
 }
@@ -96,4 +96,10 @@ func (a *app) knownCommand(cmd *cobra.Command, args []string) error {
 }
 
 // notef prints one line for people.
-func (a *app) notef(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+func (a *app) notef(format string, args ...any) { _ = writeLine(messages{a.err}, format, args...) }
+
+// writeLine writes one line for people, whatever stands in what it tells.
+func writeLine(w io.Writer, format string, args ...any) error {
+	_, err := io.WriteString(w, inOneLine(fmt.Sprintf(format, args...))+"\n")
+	return err
+}

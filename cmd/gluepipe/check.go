@@ -54,15 +54,13 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 		switch {
 		case err != nil:
 			bad++
-			_, err = fmt.Fprintf(out, "%s: request %q has changed since its record in %s was written: a run would refuse it\n",
+			return writeLine(out, "%s: request %q has changed since its record in %s was written: a run would refuse it",
 				item.Origin, item.ID(), s.output)
-			return err
 		case isDone:
 			done++
 		case item.Result != nil:
 			bad++
-			_, err = fmt.Fprintln(out, item.Result.Error)
-			return err
+			return writeLine(out, "%s", item.Result.Error)
 		default:
 			good++
 			tokens += int64(llm.EstimateTokens(callOf(item)))
@@ -70,11 +68,12 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 		return nil
 	})
 	if err == nil {
-		fmt.Fprintf(out, "%s: %s good, %s bad", plural(good+bad+done, "request"), commas(good), commas(bad))
+		earlier := ""
 		if done > 0 {
-			fmt.Fprintf(out, ", %s done in %s", commas(done), s.output)
+			earlier = fmt.Sprintf(", %s done in %s", commas(done), s.output)
 		}
-		fmt.Fprintf(out, "; about %s tokens\n", compact(tokens))
+		err = writeLine(out, "%s: %s good, %s bad%s; about %s tokens",
+			plural(good+bad+done, "request"), commas(good), commas(bad), earlier, compact(tokens))
 	}
 	return finish(out, err, bad)
 }
@@ -82,6 +81,7 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 // dryRun prints the body of each request as it would be sent, one line of JSON each.
 func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 	out := bufio.NewWriter(a.out)
+	lines := a.records(out)
 	bad := 0
 	var body []byte
 	err := a.inspect(ctx, s, input, func(item *batch.Item) error {
@@ -99,7 +99,7 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 			return nil
 		}
 		body = append(body, '\n')
-		_, err = out.Write(body)
+		_, err = lines.Write(body)
 		return err
 	})
 	return finish(out, err, bad)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +33,7 @@ func newJob(a *app, s *settings, input string) *job {
 }
 
 // notef prints one line for people, above the progress.
-func (j *job) notef(format string, args ...any) { fmt.Fprintf(j.report, format+"\n", args...) }
+func (j *job) notef(format string, args ...any) { _ = writeLine(j.report, format, args...) }
 
 func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	// Until the input and the configuration are known to be good, nothing of an output is touched.

@@ -38,7 +38,7 @@ func (a *app) openOutput(ctx context.Context, s *settings) (out *output, err err
 	}
 	if o.path == "" || o.path == standard {
 		o.path = standard
-		o.Sink = sink.JSONL(a.out)
+		o.Sink = sink.JSONL(a.records(a.out))
 	} else if o.Sink, err = o.openFile(o.path, s); err != nil {
 		return nil, err
 	}

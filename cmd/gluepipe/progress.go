@@ -3,12 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/gluepipe/gluepipe/pipeline"
 )
@@ -26,10 +23,10 @@ type reporter interface {
 	close()
 }
 
-// newReporter returns the reporter of a progress mode.
+// newReporter returns the reporter of a progress mode. What is written to it becomes [messages].
 func newReporter(mode string, stderr io.Writer) reporter {
 	terminal := isTerminal(stderr)
-	out := &syncWriter{out: stderr}
+	out := &syncWriter{out: messages{stderr}}
 	switch {
 	case mode == "none":
 		return quiet{out, newTracker()}
@@ -37,11 +34,6 @@ func newReporter(mode string, stderr io.Writer) reporter {
 		return newBar(out, stderr)
 	}
 	return newPlain(out)
-}
-
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // quiet shows nothing.

@@ -73,8 +73,8 @@ func (b *bar) Write(p []byte) (int, error) {
 	if b.lines != nil {
 		// A terminal echoes Ctrl-C as "^C", and leaves the cursor behind it: the bar is drawn from the line's beginning.
 		_, _ = io.WriteString(b.terminal, "\r")
-		if n, err := b.lines.Write(p); err == nil {
-			return n, nil
+		if _, err := b.lines.Write([]byte(forPeople(p))); err == nil {
+			return len(p), nil
 		}
 	}
 	return b.out.Write(p)

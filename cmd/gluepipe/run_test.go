@@ -461,7 +461,7 @@ func TestTheCommandToContinueHidesThePasswordOfAURL(t *testing.T) {
 		"--base-url", "http://user:open@sesame@127.0.0.1:1/v1", "--log-level", "debug")
 	require.Equal(t, exitFailures, got.code)
 	require.NotContains(t, got.stderr, "sesame")
-	require.Contains(t, got.stderr, "--base-url http://user:PASSWORD@127.0.0.1:1/v1 ")
+	require.Contains(t, got.stderr, "--base-url http://USER:PASSWORD@127.0.0.1:1/v1 ")
 }
 
 func TestAnOverwriteFromTheEnvironmentIsTakenBackToContinue(t *testing.T) {
