@@ -31,6 +31,8 @@ type Config struct {
 	EmptyRate    float64 // a 200 with an empty body
 	ResetRate    float64 // the connection is reset (RST) without an answer
 	HangRate     float64 // no answer until the client goes or the server closes
+	// BodyResetRate is the share whose connection is reset in the middle of the body. Default 0.
+	BodyResetRate float64
 
 	Seed int64 // of the faults, the jitter and the ids. 0 is a seed like any other
 
@@ -39,6 +41,16 @@ type Config struct {
 	RPM int
 	// Burst is how many of them may come at once. Default RPM.
 	Burst int
+	// Window, if set, counts RPM in windows of this length, one after the other from a key's first request on: RPM x Window
+	// requests in each, rounded up, however close together. It excludes Burst. Default 0, a bucket that fills steadily.
+	Window time.Duration
+	// MaxInFlight is the requests of each API key that are answered at once. Above it they get a 429 at once, which says
+	// nothing of how long to wait. Default 0, no limit.
+	MaxInFlight int
+	// NoLimitHeaders leaves out what headers say of RPM, so that a 429 doesn't say how long to wait. Default false.
+	NoLimitHeaders bool
+	// WholeSeconds leaves out retry-after-ms beside Retry-After, which is rounded up to whole seconds. Default false.
+	WholeSeconds bool
 
 	// APIKeys, if set, are the keys let in; others get a 401. Default: any key, or none.
 	APIKeys []string
@@ -91,6 +103,14 @@ func (c *Config) validate() error {
 		return fmt.Errorf("burst must not be negative, got %d", c.Burst)
 	case c.Burst > 0 && c.RPM == 0:
 		return errors.New("burst needs rpm")
+	case c.Window < 0:
+		return fmt.Errorf("window must not be negative, got %v", c.Window)
+	case c.Window > 0 && c.RPM == 0:
+		return errors.New("window needs rpm")
+	case c.Window > 0 && c.Burst > 0:
+		return errors.New("window and burst exclude each other")
+	case c.MaxInFlight < 0:
+		return fmt.Errorf("max_in_flight must not be negative, got %d", c.MaxInFlight)
 	}
 	return nil
 }
@@ -105,13 +125,14 @@ type rate struct {
 	fault Fault
 }
 
-func (c *Config) rates() [5]rate {
+func (c *Config) rates() [6]rate {
 	return [...]rate{
 		{"error_rate", &c.ErrorRate, failed},
 		{"truncate_rate", &c.TruncateRate, Truncate},
 		{"empty_rate", &c.EmptyRate, EmptyBody},
 		{"reset_rate", &c.ResetRate, Reset},
 		{"hang_rate", &c.HangRate, Hang},
+		{"body_reset_rate", &c.BodyResetRate, BodyReset}, // last, so that the others' shares stay where they were
 	}
 }
 

@@ -18,8 +18,8 @@
 //   - refuse: a refusal
 //
 // A name may carry parameters, as in "echo?latency=20ms&error_rate=0.1". They replace the server's own values for requests
-// of that name: latency, jitter, error_rate, truncate_rate, empty_rate, reset_rate, hang_rate, rpm, burst, seed. See the
-// fields of [Config] of the same names. [ParseModel] reads such a name into a Config.
+// of that name: latency, jitter, error_rate, truncate_rate, empty_rate, reset_rate, hang_rate, body_reset_rate, rpm, burst,
+// window, max_in_flight, no_limit_headers, whole_seconds, seed. See the fields of [Config] of the same names. [ParseModel] reads such a name into a Config.
 //
 // # Tools
 //
@@ -33,5 +33,5 @@
 //
 // Config's rates break a share of the answers. The n-th request's fate depends on Seed and n alone, so that the same number
 // of requests meets the same faults, whatever their order. [Answer.Fault] and the ready-made answers ([RateLimited], [HTML],
-// [NoChoices] and others) break chosen ones.
+// [NoChoices] and others) break chosen ones; [Burst429] refuses the first.
 package llmtest

@@ -24,14 +24,25 @@ func Error(status int, code, message string) *Answer {
 // RateLimited is a 429 whose headers ask for a wait: retry-after-ms, and from a second on Retry-After in seconds rounded up.
 // It comes at once, as a limiter's answers do.
 func RateLimited(wait time.Duration) *Answer {
-	a := Error(http.StatusTooManyRequests, "rate_limit_exceeded",
-		fmt.Sprintf("Rate limit reached for requests. Please try again in %v.", wait))
+	a := rateLimited(wait)
 	a.Header = http.Header{"Retry-After-Ms": {roundUp(wait, time.Millisecond)}}
 	if wait >= time.Second {
 		a.Header.Set("Retry-After", roundUp(wait, time.Second))
 	}
+	return a
+}
+
+// rateLimited is the 429 without the headers.
+func rateLimited(wait time.Duration) *Answer {
+	a := Error(http.StatusTooManyRequests, "rate_limit_exceeded",
+		fmt.Sprintf("Rate limit reached for requests. Please try again in %v.", wait))
 	a.Delay = -1
 	return a
+}
+
+func tooManyAtOnce(limit int) *Answer {
+	return Error(http.StatusTooManyRequests, "rate_limit_exceeded",
+		fmt.Sprintf("Too many concurrent requests: at most %d are answered at once.", limit))
 }
 
 // QuotaExceeded is the 429 that no wait will cure: no credit is left.

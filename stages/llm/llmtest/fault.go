@@ -24,6 +24,7 @@ const (
 	Trickle         // blank lines every 5 ms while the Delay lasts, at least three, then the body, chunked
 	LateEnd         // the body at once, chunked; its end 20 ms later
 	Endless         // spaces without end until the client goes or the server closes
+	BodyReset       // the connection is reset (RST) in the middle of the body
 
 	failed Fault = -1 // a 500 or 503
 )
@@ -39,6 +40,7 @@ type exchange struct {
 	http.ResponseWriter
 	ctx    context.Context //nolint:containedctx // it lives as long as the handler's call
 	record *record         // nil once the answer is counted, and for requests that are not counted
+	leave  func()          // frees the request's place among those in flight; may be nil
 }
 
 // settle counts the answer; a second time does nothing. It comes before the last bytes of every answer: a client that has
@@ -47,6 +49,9 @@ func (e *exchange) settle(status int) {
 	if e.record != nil {
 		e.record.end(status)
 		e.record = nil
+		if e.leave != nil {
+			e.leave()
+		}
 	}
 }
 
@@ -78,10 +83,10 @@ func (e *exchange) send(status int, body []byte, delay time.Duration, fault Faul
 	case HalfJSON:
 		e.whole(status, body[:len(body)/2])
 	case Truncate:
-		e.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
-		e.settle(status)
-		e.WriteHeader(status)
-		e.writeNow(body[:len(body)/2]) // net/http ends a connection whose answer falls short of its length
+		e.half(status, body)
+	case BodyReset:
+		e.half(status, body)
+		e.reset()
 	default:
 		e.whole(status, body)
 	}
@@ -92,6 +97,14 @@ func (e *exchange) whole(status int, body []byte) {
 	e.settle(status)
 	e.WriteHeader(status)
 	_, _ = e.Write(body) // a client that has gone needs no answer
+}
+
+// half falls short of its Content-Length, on which net/http ends the connection.
+func (e *exchange) half(status int, body []byte) {
+	e.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	e.settle(status)
+	e.WriteHeader(status)
+	e.writeNow(body[:len(body)/2])
 }
 
 // reset makes the operating system send RST when the connection is closed, in place of an orderly end.

@@ -28,6 +28,18 @@ func TestResetClosesTheConnectionWithRST(t *testing.T) {
 	require.Equal(t, map[int]int{0: 1}, srv.Stats().Statuses)
 }
 
+func TestBodyResetSendsRSTInTheMiddleOfTheBody(t *testing.T) {
+	for name, cfg := range map[string]llmtest.Config{
+		"fault": always(&llmtest.Answer{Content: strings.Repeat("x", 1000), Fault: llmtest.BodyReset}), "rate": {BodyResetRate: 1},
+	} {
+		srv, client := start(t, cfg)
+		a, err := client.post(hello)
+		require.ErrorIs(t, err, syscall.ECONNRESET, name)
+		require.Equal(t, 200, a.status)
+		require.Equal(t, map[int]int{200: 1}, srv.Stats().Statuses)
+	}
+}
+
 func TestHangLastsUntilTheClientGoes(t *testing.T) {
 	entered := make(chan struct{})
 	srv, client := start(t, llmtest.Config{Respond: func(*llmtest.Request) *llmtest.Answer {

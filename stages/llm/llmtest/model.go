@@ -43,7 +43,8 @@ func (c *Config) apply(query string) error {
 	return nil
 }
 
-const knownParameters = "latency, jitter, error_rate, truncate_rate, empty_rate, reset_rate, hang_rate, rpm, burst, seed"
+const knownParameters = "latency, jitter, error_rate, truncate_rate, empty_rate, reset_rate, hang_rate, body_reset_rate, " +
+	"rpm, burst, window, max_in_flight, no_limit_headers, whole_seconds, seed"
 
 func (c *Config) set(name, value string) (err error) {
 	want := "a number from 0 to 1"
@@ -59,6 +60,18 @@ func (c *Config) set(name, value string) (err error) {
 	case "burst":
 		want = "a whole number"
 		c.Burst, err = strconv.Atoi(value)
+	case "window":
+		want = "a duration such as 1m"
+		c.Window, err = time.ParseDuration(value)
+	case "max_in_flight":
+		want = "a whole number"
+		c.MaxInFlight, err = strconv.Atoi(value)
+	case "no_limit_headers":
+		want = "true or false"
+		c.NoLimitHeaders, err = strconv.ParseBool(value)
+	case "whole_seconds":
+		want = "true or false"
+		c.WholeSeconds, err = strconv.ParseBool(value)
 	case "seed":
 		want = "a whole number"
 		c.Seed, err = strconv.ParseInt(value, 10, 64)
@@ -81,6 +94,7 @@ type profile struct {
 	Config
 	faulty bool     // some rate is above 0
 	limits *limiter // nil: no limit
+	gate   *gate    // nil: no limit of those in flight
 }
 
 func newProfile(cfg Config) *profile {
@@ -89,7 +103,10 @@ func newProfile(cfg Config) *profile {
 		p.faulty = p.faulty || *rate.value > 0
 	}
 	if cfg.RPM > 0 {
-		p.limits = newLimiter(cfg.RPM, cmp.Or(cfg.Burst, cfg.RPM))
+		p.limits = newLimiter(cfg.RPM, cmp.Or(cfg.Burst, cfg.RPM), cfg.Window)
+	}
+	if cfg.MaxInFlight > 0 {
+		p.gate = newGate(cfg.MaxInFlight)
 	}
 	return p
 }
@@ -114,8 +131,11 @@ func (s *Server) profile(model string) (*profile, error) {
 		return nil, err
 	}
 	p := newProfile(cfg)
-	if cfg.RPM == s.own.RPM && cfg.Burst == s.own.Burst {
+	if cfg.RPM == s.own.RPM && cfg.Burst == s.own.Burst && cfg.Window == s.own.Window {
 		p.limits = s.own.limits
+	}
+	if cfg.MaxInFlight == s.own.MaxInFlight {
+		p.gate = s.own.gate
 	}
 	kept, _ := s.profiles.LoadOrStore(model, p)
 	return kept.(*profile), nil

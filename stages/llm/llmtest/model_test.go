@@ -11,12 +11,17 @@ import (
 
 func TestParseModelReadsBehaviourAndParameters(t *testing.T) {
 	cfg, err := llmtest.ParseModel("flaky?latency=20ms&jitter=0.5&error_rate=0.1&truncate_rate=0.2&empty_rate=0.05" +
-		"&reset_rate=0.15&hang_rate=0.25&rpm=600&burst=10&seed=-7")
+		"&reset_rate=0.15&hang_rate=0.25&body_reset_rate=0.02&rpm=600&burst=10&max_in_flight=3&no_limit_headers=true" +
+		"&whole_seconds=true&seed=-7")
 	require.NoError(t, err)
 	require.Equal(t, llmtest.Config{
 		Behaviour: "flaky", Latency: 20 * time.Millisecond, Jitter: 0.5, ErrorRate: 0.1, TruncateRate: 0.2, EmptyRate: 0.05,
-		ResetRate: 0.15, HangRate: 0.25, RPM: 600, Burst: 10, Seed: -7,
+		ResetRate: 0.15, HangRate: 0.25, BodyResetRate: 0.02, RPM: 600, Burst: 10, MaxInFlight: 3, NoLimitHeaders: true,
+		WholeSeconds: true, Seed: -7,
 	}, cfg)
+	cfg, err = llmtest.ParseModel("echo?rpm=60&window=10s")
+	require.NoError(t, err)
+	require.Equal(t, llmtest.Config{Behaviour: "echo", RPM: 60, Window: 10 * time.Second}, cfg)
 }
 
 func TestParseModelSaysWhatItWants(t *testing.T) {
@@ -28,6 +33,13 @@ func TestParseModelSaysWhatItWants(t *testing.T) {
 		"echo?rpm=many":                     `rpm: want a whole number, got "many"`,
 		"echo?rpm=-1":                       `rpm must not be negative`,
 		"echo?burst=3":                      `burst needs rpm`,
+		"echo?window=1s":                    `window needs rpm`,
+		"echo?rpm=1&window=-1s":             `window must not be negative`,
+		"echo?rpm=1&burst=1&window=1s":      `window and burst exclude each other`,
+		"echo?window=9":                     `window: want a duration such as 1m, got "9"`,
+		"echo?max_in_flight=-1":             `max_in_flight must not be negative`,
+		"echo?no_limit_headers=maybe":       `no_limit_headers: want true or false, got "maybe"`,
+		"echo?whole_seconds=2":              `whole_seconds: want true or false, got "2"`,
 		"echo?seed=x":                       `seed: want a whole number`,
 		"echo?error_rate=2":                 `error_rate must be from 0 to 1, got 2`,
 		"echo?error_rate=NaN":               `error_rate must be from 0 to 1`,

@@ -25,7 +25,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	n := s.record.begin()
 	e.record = s.record
 	defer e.settle(0)
-	req, a, latency := s.decide(w.Header(), r, n)
+	req, a, latency := s.decide(e, r, n)
 	for name, values := range a.Header {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
@@ -42,8 +42,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 const completionsPath = "/v1/chat/completions"
 
 // decide reads the n-th request for a completion and chooses its answer, with the latency unless the answer has its own.
-// What the answer's headers say of limits goes into header. The request is nil where the answer doesn't need it.
-func (s *Server) decide(header http.Header, r *http.Request, n uint64) (*Request, *Answer, time.Duration) {
+// What the answer's headers say of limits goes into e's. The request is nil where the answer doesn't need it.
+func (s *Server) decide(e *exchange, r *http.Request, n uint64) (*Request, *Answer, time.Duration) {
 	if !s.admits(r) {
 		return nil, invalidKey(), 0
 	}
@@ -66,14 +66,32 @@ func (s *Server) decide(header http.Header, r *http.Request, n uint64) (*Request
 	if p.counting() {
 		req.Attempt = s.record.attempt(req.Prompt())
 	}
-	if p.limits != nil {
-		state := p.limits.take(apiKey(r), time.Now())
-		state.setHeaders(header)
-		if state.wait > 0 {
-			return req, RateLimited(state.wait), 0
-		}
+	if refused := p.limit(e, apiKey(r)); refused != nil {
+		return req, refused, 0
 	}
 	return req, p.choose(req, n), p.latency(n)
+}
+
+// limit refuses a request above the limits of its key; nil lets it in.
+func (p *profile) limit(e *exchange, key string) *Answer {
+	if p.gate != nil {
+		leave := p.gate.enter(key)
+		if leave == nil {
+			return tooManyAtOnce(p.MaxInFlight)
+		}
+		e.leave = leave
+	}
+	if p.limits == nil {
+		return nil
+	}
+	state := p.limits.take(key, time.Now())
+	if !p.NoLimitHeaders {
+		state.setHeaders(e.Header(), p.WholeSeconds)
+	}
+	if state.wait > 0 {
+		return rateLimited(state.wait)
+	}
+	return nil
 }
 
 func (p *profile) choose(r *Request, n uint64) *Answer {
