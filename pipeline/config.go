@@ -40,12 +40,16 @@ type Config struct {
 	MaxPending    int // requests between source and sink; default 4 x MaxConcurrent, at least 256
 
 	ErrorStrategy batch.ErrorStrategy // default batch.Continue
-	RetryFailed   bool                // try once more what can succeed; Retry says more
-	Retry         stages.RetryPolicy  // default: no retry, or one with RetryFailed
+	// AbortAfter stops a run when so many failures of one kind have come without a success in between, or at once when no call
+	// can succeed any more (every key is refused, the credit is spent); default 100, -1 never. See [BatchProcessor.Run].
+	AbortAfter  int
+	RetryFailed bool               // try once more what can succeed; Retry says more
+	Retry       stages.RetryPolicy // default: no retry, or one with RetryFailed
 
 	RateLimit        llm.Limits    // requests and tokens per minute, for each key; default none
 	MaxRateLimitWait time.Duration // of one model call, over all its waits for limits; default 15 minutes, -1 no bound
 	Timeout          time.Duration // of one model call, once it may start; default 10 minutes, -1 none
+	RequestTimeout   time.Duration // of one request: its attempts, tools and backoffs, but no waits for limits; default none
 	Deadline         time.Duration // of a run; default none
 	Grace            time.Duration // for the last writes of a run that was cancelled; default 30 seconds
 	MaxResponseBytes int64         // of one answer's body; a larger one is a failed call; default 64 MiB
@@ -57,8 +61,10 @@ type Config struct {
 	BeforeExecute []batch.Stage // the caller's stages between resume and execute; they may change Item.Effective
 	AfterExecute  []batch.Stage // the caller's stages between retry and collect; they may change Item.Result
 
-	OnProgress   func(Progress) // called from one goroutine of a run after each delivery; must not block; a panic breaks the run
-	ShowProgress bool           // a plain line on stderr every few seconds
+	// OnProgress is called after each delivery, and every second when nothing is delivered, from one goroutine of a run. It must
+	// not block; a panic breaks the run.
+	OnProgress   func(Progress)
+	ShowProgress bool // a plain line on stderr every few seconds
 
 	Getenv     func(string) string // finds the variables with providers' keys and addresses; default os.Getenv
 	Logger     *zap.Logger         // default silent
@@ -93,6 +99,7 @@ func (c *Config) withDefaults() *Config {
 	}
 	d.MaxRateLimitWait = cmp.Or(d.MaxRateLimitWait, 15*time.Minute)
 	d.Timeout = cmp.Or(d.Timeout, 10*time.Minute)
+	d.AbortAfter = cmp.Or(d.AbortAfter, 100)
 	d.Grace = cmp.Or(d.Grace, 30*time.Second)
 	if d.Logger == nil {
 		d.Logger = zap.NewNop()
@@ -131,6 +138,7 @@ func (c *Config) validate() error {
 	}{
 		{"MaxConcurrent", c.MaxConcurrent < 1, "1 or more"},
 		{"MaxPending", c.MaxPending < 1, "1 or more"},
+		{"AbortAfter", c.AbortAfter < -1, "1 or more, or -1 for never"},
 		{"MaxToolIterations", c.MaxToolIterations < -1, "1 or more, or -1 for no bound"},
 		{"RateLimit.RPM", c.RateLimit.RPM < 0, "0 or more"},
 		{"RateLimit.TPM", c.RateLimit.TPM < 0, "0 or more"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -35,12 +36,29 @@ func newDelivery(r *run) *delivery {
 	return d
 }
 
+// tellEvery is how often a run that delivers nothing is told of.
+const tellEvery = time.Second
+
 // deliverAll delivers until the stages have ended, and then what they swallowed.
 func (d *delivery) deliverAll() {
-	for item := range d.out {
-		d.accept(item)
-		d.acceptWaiting()
-		d.deliver()
+	var quiet <-chan time.Time
+	if d.engine.OnDelivery != nil {
+		ticker := time.NewTicker(tellEvery)
+		defer ticker.Stop()
+		quiet = ticker.C
+	}
+	for open := true; open; {
+		var item *batch.Item
+		select {
+		case item, open = <-d.out:
+			if open {
+				d.accept(item)
+				d.acceptWaiting()
+				d.deliver()
+			}
+		case <-quiet:
+			d.tell()
+		}
 	}
 	d.acceptRest()
 	d.deliver()
@@ -138,9 +156,14 @@ func (d *delivery) deliverBatch(items []*batch.Item) {
 		<-d.credits
 	}
 	if d.engine.OnDelivery != nil {
-		d.summary.TotalRequests = d.ledger.count()
-		d.called(guard("telling the progress", func() error { d.engine.OnDelivery(&d.summary); return nil }))
+		d.tell()
 	}
+}
+
+// tell tells the counts so far.
+func (d *delivery) tell() {
+	d.summary.TotalRequests = d.ledger.count()
+	d.called(guard("telling the progress", func() error { d.engine.OnDelivery(&d.summary); return nil }))
 }
 
 // called notes that a function of the caller's panicked: the first time only, since it may do so for each item.

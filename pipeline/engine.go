@@ -18,12 +18,12 @@ type Engine struct {
 	MaxBatch   int           // results that one Write of the sink gets; default 64
 	Ordered    bool          // deliver in the order of the source
 	Grace      time.Duration // how long the sink's context outlives the run's; default 30 seconds
-	// OnDelivery is called with the counts so far after each delivery, from one goroutine. The summary is valid only during
-	// the call. It must not block.
+	// OnDelivery is called with the counts so far after each delivery, and every second when nothing is delivered, from one
+	// goroutine of a run. The summary is valid only during the call. It must not block.
 	OnDelivery func(*batch.Summary)
 
 	drainOnce sync.Once
-	drain     *drain // set by the processor, which drains all its engines at once
+	drain     *drain // set by the processor: it ends with the processor's
 	stall     *stall // set by the processor, which watches the caller's stages; else nil
 }
 
@@ -33,6 +33,8 @@ type Engine struct {
 // The summary is never nil. The error is nil when the source came to its end or the engine drained; the cause of ctx when it
 // was cancelled; else what broke the run: intake stops, what is in flight finishes and is delivered where the sink still
 // works. When the sink fails, work in flight is cancelled, since nothing can be delivered any more.
+//
+// A drain signal that ctx carries ([batch.WithDrain]) ends this run as Drain ends all of them.
 //
 // Results must be set by the stages: an item that comes through without one breaks the run. So does one that a stage sent
 // twice or swallowed; the swallowed are found out when the source has ended, and a stage that swallows MaxPending of them
@@ -57,16 +59,6 @@ func (e *Engine) drainer() *drain {
 	})
 	return e.drain
 }
-
-// drain is the signal of an orderly end, given once.
-type drain struct {
-	once  sync.Once
-	begun chan struct{}
-}
-
-func newDrain() *drain { return &drain{begun: make(chan struct{})} }
-
-func (d *drain) begin() { d.once.Do(func() { close(d.begun) }) }
 
 func (e *Engine) maxPending() int      { return cmp.Or(e.MaxPending, minDefaultPending) }
 func (e *Engine) maxBatch() int        { return cmp.Or(e.MaxBatch, 64) }

@@ -13,10 +13,9 @@ import (
 // BatchProcessor runs batches of requests with one configuration. It is safe for concurrent use: MaxConcurrent and the rate
 // limits hold over all its runs together. Close it when it is no longer needed.
 type BatchProcessor struct {
-	config   *Config
-	models   *models
-	executor *stages.Executor
-	drain    *drain
+	config *Config
+	models *models
+	drain  *drain
 }
 
 // NewBatchProcessor returns a processor. Its error names the field of the configuration that is wrong, or what is missing:
@@ -30,22 +29,14 @@ func NewBatchProcessor(cfg *Config) (*BatchProcessor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &BatchProcessor{
-		config: config,
-		models: models,
-		drain:  newDrain(),
-		executor: stages.NewExecutor(stages.ExecutorConfig{
-			Completer: models, MaxConcurrent: config.MaxConcurrent, ToolTimeout: config.ToolTimeout,
-			AllowTruncated: config.AllowTruncated, KeepRaw: config.KeepRaw,
-		}),
-	}, nil
+	return &BatchProcessor{config: config, models: models, drain: newDrain()}, nil
 }
 
 // Process runs the requests and returns when all are done, with their results in the requests' order; under [batch.Skip] the
 // successes only. The requests must not change meanwhile. The response is never nil. The error is nil unless the run was
-// cancelled or broke; under [batch.FailFast] it is the first failure, a [*batch.RequestError]. Beside an error, the response
-// has what became of the requests that were begun. A run that drained has no error: UnfinishedRequests counts what it left of
-// the requests it took.
+// cancelled, stopped or broke; under [batch.FailFast] it is the first failure, a [*batch.RequestError]. Beside an error, the
+// response has what became of the requests that were begun. A run that drained has no error: UnfinishedRequests counts what it
+// left of the requests it took.
 func (p *BatchProcessor) Process(ctx context.Context, requests []batch.Request) (*batch.Response, error) {
 	collected := memory{onlySuccesses: p.config.ErrorStrategy == batch.Skip}
 	summary, err := p.Run(ctx, source.Slice(requests), &collected)
@@ -57,6 +48,13 @@ func (p *BatchProcessor) Process(ctx context.Context, requests []batch.Request) 
 //
 // A sink that knows what an earlier run has done ([stages.Index]) continues it: those requests are dropped as
 // [stages.DoneEarlier], and if it can tell their counts (Earlier), the summary speaks of both runs.
+//
+// Config.AbortAfter stops a run in which everything fails, but for one under [batch.FailFast], which the first failure ends: it
+// takes no more requests, calls in flight finish and are delivered, and the rest is left unfinished for a later run, the
+// failure that stopped it and those like it included. The error says why, with that failure in its chain. Other runs of the
+// processor go on.
+//
+// A drain signal that ctx carries ([batch.WithDrain]) ends this run in good order, as Drain ends all of them.
 func (p *BatchProcessor) Run(ctx context.Context, src batch.Source, sink batch.Sink) (*batch.Summary, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -66,25 +64,20 @@ func (p *BatchProcessor) Run(ctx context.Context, src batch.Source, sink batch.S
 		ctx = deadline
 	}
 	engine := p.engine()
+	defer engine.drain.end()
 	engine.Ordered = p.config.Ordered
 	engine.stall = newStall(p.config.MaxPending)
 	defer engine.stall.close()
-	report := newReporter(p.config, src, p.models.permits.InFlight)
+	tracker := new(stages.Tracker)
+	report := newReporter(p.config, src, p.models.permits.InFlight, tracker.Slowest)
 	defer report.close()
-	engine.OnDelivery = report.delivered
+	if p.config.OnProgress != nil || p.config.ShowProgress {
+		engine.OnDelivery = report.update
+	}
 	if _, ok := sink.(*streamed); ok {
 		engine.MaxBatch = 1 // each is acknowledged by itself
 	}
-	chain := p.before(sink)
-	for i, stage := range p.config.BeforeExecute {
-		chain = append(chain, watched(fmt.Sprintf("BeforeExecute[%d]", i), engine.stall, stage))
-	}
-	chain = append(chain, stages.Execute(p.executor), stages.Retry(p.executor, p.config.Retry))
-	for i, stage := range p.config.AfterExecute {
-		chain = append(chain, watched(fmt.Sprintf("AfterExecute[%d]", i), engine.stall, stage))
-	}
-	chain = append(chain, stages.Collect(p.config.ErrorStrategy, cancel))
-	summary, err := engine.Run(ctx, src, sink, chain...)
+	summary, err := engine.Run(ctx, src, sink, p.chain(sink, engine, tracker, cancel)...)
 	addEarlier(summary, sink)
 	return summary, err
 }
@@ -122,6 +115,7 @@ func (p *BatchProcessor) Check(
 		return nil
 	}
 	engine := p.engine()
+	defer engine.drain.end()
 	summary, err := engine.Run(ctx, src, nowhere{}, append(p.before(sink), inspect)...)
 	addEarlier(summary, sink)
 	return summary, err
@@ -129,20 +123,6 @@ func (p *BatchProcessor) Check(
 
 // Checked is the reason with which [BatchProcessor.Check] drops requests that could be sent.
 const Checked = "checked"
-
-// before returns the stages before the first call.
-func (p *BatchProcessor) before(sink batch.Sink) []batch.Stage {
-	index, resumes := sink.(stages.Index)
-	c := p.config
-	chain := []batch.Stage{stages.Validate(stages.Defaults{
-		Model: c.Model, SystemPrompt: c.SystemPrompt, Tools: c.Tools, MaxToolIterations: c.MaxToolIterations,
-		Timeout: c.Timeout, Params: c.Params, Fingerprints: resumes,
-	})}
-	if resumes {
-		chain = append(chain, stages.Resume(index))
-	}
-	return chain
-}
 
 // maxBuffer bounds the channels' buffers, and with them what is finished and not yet written.
 const maxBuffer = 16
@@ -152,7 +132,7 @@ func (p *BatchProcessor) engine() *Engine {
 	return &Engine{
 		MaxPending: p.config.MaxPending, Grace: p.config.Grace,
 		Buffer: min(n/8, maxBuffer), MaxBatch: min(max(n/4, 1), 64),
-		drain: p.drain,
+		drain: p.drain.child(),
 	}
 }
 

@@ -525,7 +525,7 @@ func TestFewResultsWaitToBeWritten(t *testing.T) {
 			})
 			synctest.Wait()
 			// The hand-overs between the stages hold one each.
-			require.LessOrEqual(t, int(finished.Load()), max(2*n, n+3))
+			require.LessOrEqual(t, int(finished.Load()), max(2*n, n+4))
 			close(stuck)
 			wg.Wait()
 		})

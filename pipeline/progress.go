@@ -3,8 +3,10 @@ package pipeline
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
@@ -20,6 +22,9 @@ type Progress struct {
 	InFlight   int // model calls under way, over all runs of the processor
 	TokensUsed batch.TokenUsage
 	Elapsed    time.Duration
+	// Slowest are up to 3 requests that take markedly longer than the others, the slowest first: what a run that is nearly
+	// done waits for. See [stages.Tracker.Slowest].
+	Slowest []stages.InFlight
 }
 
 // String returns the progress as a line for people.
@@ -28,6 +33,14 @@ func (p Progress) String() string {
 	if p.Total > 0 {
 		done = fmt.Sprintf("%d/%d", p.Done, p.Total)
 	}
-	return fmt.Sprintf("%s done, %d failed, %d in flight, %d tokens, %v",
+	line := fmt.Sprintf("%s done, %d failed, %d in flight, %d tokens, %v",
 		done, p.Failed, p.InFlight, p.TokensUsed.Total, p.Elapsed.Round(time.Second))
+	if len(p.Slowest) == 0 {
+		return line
+	}
+	slowest := make([]string, len(p.Slowest))
+	for i, request := range p.Slowest {
+		slowest[i] = request.String()
+	}
+	return line + ", slowest: " + strings.Join(slowest, ", ")
 }

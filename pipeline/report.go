@@ -7,16 +7,21 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
 // progressEvery is the time between the lines of ShowProgress.
 const progressEvery = 5 * time.Second
 
+// maxSlowest is how many requests are named that a run waits for.
+const maxSlowest = 3
+
 // reporter tells how far a run is.
 type reporter struct {
 	onProgress func(Progress)
 	inFlight   func() int
+	slowest    func(n int) []stages.InFlight
 	begin      time.Time
 	total      int
 
@@ -27,8 +32,13 @@ type reporter struct {
 	wg   sync.WaitGroup
 }
 
-func newReporter(config *Config, src batch.Source, inFlight func() int) *reporter {
-	r := &reporter{onProgress: config.OnProgress, inFlight: inFlight, begin: time.Now(), total: -1, stop: make(chan struct{})}
+func newReporter(
+	config *Config, src batch.Source, inFlight func() int, slowest func(n int) []stages.InFlight,
+) *reporter {
+	r := &reporter{
+		onProgress: config.OnProgress, inFlight: inFlight, slowest: slowest,
+		begin: time.Now(), total: -1, stop: make(chan struct{}),
+	}
 	if sized, ok := src.(interface{ Len() int }); ok {
 		r.total = sized.Len()
 	}
@@ -39,12 +49,12 @@ func newReporter(config *Config, src batch.Source, inFlight func() int) *reporte
 	return r
 }
 
-// delivered is called with the counts so far, from one goroutine.
-func (r *reporter) delivered(s *batch.Summary) {
+// update is called with the counts so far, from one goroutine.
+func (r *reporter) update(s *batch.Summary) {
 	p := Progress{
 		Total: r.total, Taken: s.TotalRequests, Succeeded: s.SuccessfulRequests,
 		Failed: s.FailedRequests - s.UnfinishedRequests, Unfinished: s.UnfinishedRequests,
-		InFlight: r.inFlight(), Elapsed: time.Since(r.begin),
+		InFlight: r.inFlight(), Elapsed: time.Since(r.begin), Slowest: r.slowest(maxSlowest),
 	}
 	for _, n := range s.DroppedRequests {
 		p.Dropped += n
@@ -77,7 +87,7 @@ func (r *reporter) printLine(w io.Writer) {
 	r.mu.Lock()
 	p := r.last
 	r.mu.Unlock()
-	p.InFlight, p.Elapsed = r.inFlight(), time.Since(r.begin)
+	p.InFlight, p.Elapsed, p.Slowest = r.inFlight(), time.Since(r.begin), r.slowest(maxSlowest)
 	fmt.Fprintln(w, "gluepipe:", p)
 }
 

@@ -21,12 +21,14 @@ type run struct {
 	sink   batch.Sink
 	begin  time.Time
 
-	ctx        context.Context // of the work
+	drain      *drain          // ends the run in good order
+	ctx        context.Context // of the work; it carries drain's signal
 	cancelWork context.CancelCauseFunc
 	intake     context.Context // ends when nothing more is taken
 	endIntake  context.CancelFunc
 	sinkCtx    context.Context
 	endSink    context.CancelFunc
+	outerDrain <-chan struct{} // the caller's; nil where there is none
 
 	credits chan struct{}    // one an item between source and sink
 	in      chan *batch.Item // to the first stage
@@ -39,17 +41,20 @@ type run struct {
 
 func newRun(ctx context.Context, e *Engine, source batch.Source, sink batch.Sink) *run {
 	r := &run{
-		engine: e, source: source, sink: sink, begin: time.Now(),
+		engine: e, source: source, sink: sink, begin: time.Now(), drain: e.drainer().child(), outerDrain: batch.Draining(ctx),
 		credits: make(chan struct{}, e.maxPending()),
 		in:      make(chan *batch.Item, e.Buffer),
 		out:     make(chan *batch.Item, e.Buffer),
 	}
 	r.ledger.init(e.maxPending())
-	r.ctx, r.cancelWork = context.WithCancelCause(batch.WithDrain(ctx, e.drainer().begun))
+	r.ctx, r.cancelWork = context.WithCancelCause(batch.WithDrain(ctx, r.drain.begun))
 	r.intake, r.endIntake = context.WithCancel(r.ctx)
 	r.sinkCtx, r.endSink = context.WithCancel(context.WithoutCancel(ctx))
-	select {
-	case <-e.drainer().begun: // before the run began: it takes nothing at all
+	select { // a drain from before the run began: it takes nothing at all
+	case <-r.outerDrain:
+		r.drain.begin()
+		r.endIntake()
+	case <-r.drain.begun:
 		r.endIntake()
 	default:
 	}
@@ -73,19 +78,22 @@ func (r *run) run(chain []batch.Stage) (*batch.Summary, error) {
 	return &d.summary, r.err()
 }
 
-// watch ends intake when the engine drains, and the sink's context a grace period after the work's. What it returns ends the
+// watch ends intake when the run drains, and the sink's context a grace period after the work's. What it returns ends the
 // watching and waits for it.
 func (r *run) watch() (stop func()) {
 	over := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		drain := batch.Draining(r.ctx)
+		outerDrain, drain := r.outerDrain, r.drain.begun
 		var grace <-chan time.Time
 		cancelled := r.ctx.Done()
 		for {
 			select {
 			case <-over:
 				return
+			case <-outerDrain:
+				outerDrain = nil
+				r.drain.begin()
 			case <-drain:
 				drain = nil
 				r.endIntake()
@@ -106,6 +114,7 @@ func (r *run) watch() (stop func()) {
 		r.cancelWork(nil)
 		r.endIntake()
 		r.endSink()
+		r.drain.end()
 	}
 }
 

@@ -20,11 +20,15 @@ type Executor struct {
 
 // ExecutorConfig says how requests are executed.
 type ExecutorConfig struct {
-	Completer      llm.Completer // makes the model calls; it bounds how many are in flight over execute and retry
-	MaxConcurrent  int           // conversations worked on at once by each of the two stages; at least 1
-	ToolTimeout    time.Duration // of one tool call; 0 or less: none
-	AllowTruncated bool          // an answer cut at its token limit is a success
-	KeepRaw        bool          // keep each answer's bytes in Result.Raw
+	Completer     llm.Completer // makes the model calls; it bounds how many are in flight over execute and retry
+	MaxConcurrent int           // conversations worked on at once by each of the two stages; at least 1
+	ToolTimeout   time.Duration // of one tool call; 0 or less: none
+	// RequestTimeout bounds one request over all its attempts, tools and backoffs; waits for limits, which the Completer adds
+	// to Call.Waited, don't count. 0 or less: none. Each call gets what is left of it as its timeout, if that is less.
+	RequestTimeout time.Duration
+	AllowTruncated bool     // an answer cut at its token limit is a success
+	KeepRaw        bool     // keep each answer's bytes in Result.Raw
+	Tracker        *Tracker // is told which requests are in work; nil: nobody is
 }
 
 // NewExecutor returns an executor. It panics without a Completer or with MaxConcurrent below 1.
@@ -65,6 +69,14 @@ func leaveForLater(item *batch.Item) {
 // attempt goes on with the item's conversation until there is an answer or a failure, and sets Result. Only a failure that
 // another attempt may cure leaves the item unsettled.
 func (e *Executor) attempt(ctx context.Context, item *batch.Item) {
+	e.config.Tracker.begin(item)
+	e.try(ctx, item)
+	if item.Settled() {
+		e.config.Tracker.end(item)
+	}
+}
+
+func (e *Executor) try(ctx context.Context, item *batch.Item) {
 	if ctx.Err() != nil {
 		cutShort(ctx, item)
 		return
@@ -84,7 +96,6 @@ func (e *Executor) attempt(ctx context.Context, item *batch.Item) {
 	if r.Attempts > 1 {
 		r.SetMetadata("_retried", true)
 	}
-	begin, waited := time.Now(), r.WaitTime
 	if recovered := panics.Try(func() {
 		if err := e.converse(ctx, item); err != nil {
 			e.fail(ctx, item, err) // inside, since a Completer's error may panic too
@@ -92,7 +103,6 @@ func (e *Executor) attempt(ctx context.Context, item *batch.Item) {
 	}); recovered != nil {
 		item.Fail(batch.ErrServer.Errorf("the model call panicked: %v", recovered.Value))
 	}
-	r.ElapsedTime += time.Since(begin) - (r.WaitTime - waited)
 }
 
 func (e *Executor) fail(ctx context.Context, item *batch.Item, err error) {
@@ -107,8 +117,12 @@ func (e *Executor) fail(ctx context.Context, item *batch.Item, err error) {
 	if failure.Raw != nil {
 		item.Result.Raw = failure.Raw
 	}
+	if failure.Kind == batch.ErrAPITimeout && e.overdue(item, 0) {
+		item.Fail(e.timedOut(item))
+		return
+	}
 	item.Fail(failure)
-	item.Retryable, item.RetryAfter = failure.Retryable, failure.RetryAfter
+	item.Retryable, item.RetryAfter = failure.Retryable && !failure.Fatal, failure.RetryAfter
 }
 
 // converse asks the model and runs the tools it asks for, turn by turn.
@@ -138,29 +152,48 @@ func (e *Executor) converse(ctx context.Context, item *batch.Item) error {
 			return failure(batch.ErrToolIterationLimit,
 				"the model still asks for tools after %d tool turns", item.ToolTurns)
 		}
-		item.ToolTurns++
-		executions := tool.Run(ctx, request.Tools, calls, e.config.ToolTimeout)
-		r.ToolExecutionHistory = append(r.ToolExecutionHistory, executions...)
-		r.ToolCallsMade += len(executions)
-		request.Messages = append(request.Messages, answer.Message)
-		for i, execution := range executions {
-			request.Messages = append(request.Messages, batch.ToolMessage(calls[i].ID, execution.Result))
+		if e.overdue(item, 0) { // before the tools do what nobody will be told of
+			r.Response = answer.Text
+			return e.timedOut(item)
 		}
-		if ctx.Err() != nil { // the model must not answer from tools that were cut short
+		e.runTools(ctx, item, answer.Message)
+		switch {
+		case ctx.Err() != nil: // the model must not answer from tools that were cut short
 			return context.Cause(ctx)
+		case e.overdue(item, 0):
+			return e.timedOut(item)
 		}
 	}
 }
 
-// call makes one model call and books what it used.
+// runTools runs the tools that a message asks for, and adds it and their answers to the conversation.
+func (e *Executor) runTools(ctx context.Context, item *batch.Item, message batch.Message) {
+	r, request, calls := item.Result, item.Effective, message.ToolCalls
+	begin := time.Now()
+	executions := tool.Run(ctx, request.Tools, calls, e.within(e.config.ToolTimeout, item))
+	r.ElapsedTime += time.Since(begin)
+	item.ToolTurns++
+	r.ToolExecutionHistory = append(r.ToolExecutionHistory, executions...)
+	r.ToolCallsMade += len(executions)
+	request.Messages = append(request.Messages, message)
+	for i, execution := range executions {
+		request.Messages = append(request.Messages, batch.ToolMessage(calls[i].ID, execution.Result))
+	}
+}
+
+// call makes one model call and books what it took and used.
 func (e *Executor) call(ctx context.Context, item *batch.Item) (*llm.Answer, error) {
 	r, request := item.Result, item.Effective
 	call := &llm.Call{
 		Model: request.Model, Messages: request.Messages, Tools: request.Tools, ResponseFormat: request.ResponseFormat,
-		Params: request.Params, Timeout: request.Timeout, KeepRaw: e.config.KeepRaw,
+		Params: request.Params, Timeout: e.within(request.Timeout, item), KeepRaw: e.config.KeepRaw,
 	}
+	begin := time.Now()
+	defer func() { // deferred, since a Completer may panic
+		r.WaitTime += call.Waited
+		r.ElapsedTime += time.Since(begin) - call.Waited
+	}()
 	answer, err := e.config.Completer.Complete(ctx, call)
-	r.WaitTime += call.Waited
 	if err == nil && answer == nil {
 		err = failure(batch.ErrServer, "the completer returned neither an answer nor an error")
 	}

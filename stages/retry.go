@@ -3,6 +3,7 @@ package stages
 import (
 	"container/heap"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sourcegraph/conc/pool"
@@ -13,6 +14,8 @@ import (
 // Retry makes the stage that tries again what failed and can be cured, as the policy says. It goes on where the conversation
 // broke: a tool that has run is not run again. An item that backs off holds no worker; those that wait are bounded by what
 // the engine admits. When the run drains or ctx ends, what waits becomes unfinished.
+//
+// A request that could not start again within its timeout ([ExecutorConfig.RequestTimeout]) fails at once.
 //
 // A result that was retried has Attempts above 1 and "_retried": true in its metadata. Behind this stage every item is
 // settled. A policy that is not valid panics.
@@ -104,19 +107,34 @@ func (r *retrier) ensureWorker(ctx context.Context) {
 }
 
 func (r *retrier) parkOrPass(item *batch.Item) {
-	switch {
-	case item.Result == nil || item.Settled():
-	case item.Result.Attempts >= r.policy.MaxAttempts:
-		item.Retryable = false
-	case r.giveUp != nil:
-		r.giveUp(item)
-	default:
-		now := time.Now()
-		until := now.Add(r.policy.backoff(item.Result.Attempts, item.RetryAfter))
-		heap.Push(&r.queue, parkedItem{item: item, since: now, until: until})
-		return
+	if item.Result != nil && !item.Settled() {
+		if r.park(item) {
+			return
+		}
+		r.executor.config.Tracker.end(item)
 	}
 	r.out <- item
+}
+
+// park has a failed item wait for its next attempt, or settles it where there won't be one.
+func (r *retrier) park(item *batch.Item) bool {
+	switch {
+	case item.Result.Attempts >= r.policy.MaxAttempts:
+		item.Retryable = false
+		return false
+	case r.giveUp != nil:
+		r.giveUp(item)
+		return false
+	}
+	now, wait := time.Now(), r.policy.backoff(item.Result.Attempts, item.RetryAfter)
+	if r.executor.overdue(item, wait) {
+		err := fmt.Errorf("%w: %w", r.executor.timedOut(item), causeOf(item.Result))
+		item.Fail(batch.ErrAPITimeout.Wrap(err))
+		return false
+	}
+	item.Backoff += wait
+	heap.Push(&r.queue, parkedItem{item: item, since: now, until: now.Add(wait)})
+	return true
 }
 
 // empty gives up what waits, now and from now on.
@@ -127,6 +145,7 @@ func (r *retrier) empty(giveUp func(*batch.Item)) {
 	for _, p := range r.queue {
 		p.item.Result.WaitTime += time.Since(p.since)
 		r.giveUp(p.item)
+		r.executor.config.Tracker.end(p.item)
 		r.out <- p.item
 	}
 	r.queue = nil

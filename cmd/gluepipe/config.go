@@ -23,6 +23,7 @@ func (s *settings) pipelineConfig(lookup lookupFunc) (*pipeline.Config, error) {
 	cfg.RateLimit = llm.Limits{RPM: s.rpm, TPM: s.tpm}
 	cfg.MaxRateLimitWait = zeroIsNone(s.maxRateLimitWait)
 	cfg.Timeout, cfg.ToolTimeout = zeroIsNone(s.timeout), zeroIsNone(s.toolTimeout)
+	cfg.RequestTimeout, cfg.AbortAfter = s.requestTimeout, zeroIsNone(s.abortAfter)
 	cfg.Deadline, cfg.Grace = s.deadline, max(s.grace, 1)
 	cfg.AllowTruncated, cfg.Ordered = s.allowTruncated, s.ordered
 	_ = cfg.ErrorStrategy.UnmarshalText([]byte(s.errorStrategy)) // the flag let only known names in

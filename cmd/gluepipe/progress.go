@@ -111,8 +111,8 @@ func (t *tracker) status(now time.Time) string {
 	return progressText(p, t.recent.rate())
 }
 
-// progressText tells how far a run is: 1,234/20,000 done (6.2%), 3 failed, 64 in flight, 410/s, 1.2M tokens, ETA 46s. What is
-// most telling comes first: a narrow terminal cuts the rest.
+// progressText tells how far a run is: 1,234/20,000 done (6.2%), 3 failed, 64 in flight, 410/s, 1.2M tokens, ETA 46s, and what
+// takes longest. What is most telling comes first: a narrow terminal cuts the rest.
 func progressText(p pipeline.Progress, perSecond float64) string {
 	var b strings.Builder
 	b.WriteString(commas(p.Done))
@@ -134,6 +134,13 @@ func progressText(p pipeline.Progress, perSecond float64) string {
 	if left := p.Total - p.Done; perSecond > 0 && left > 0 {
 		eta := time.Duration(float64(left) / perSecond * float64(time.Second))
 		b.WriteString(", ETA " + roughly(max(eta, time.Second).Round(time.Second)))
+	}
+	for i, request := range p.Slowest {
+		if i == 0 {
+			b.WriteString(", slowest: " + request.String())
+		} else {
+			b.WriteString(", " + request.String())
+		}
 	}
 	return b.String()
 }

@@ -412,7 +412,7 @@ func TestKeysAppearNowhere(t *testing.T) {
 			inTempDir(t, test.files)
 			args := append([]string{
 				"run", "-", "-o", "out.jsonl", "--response", "response.json", "--model", "openai:gpt-4o-mini",
-				"--base-url", server.BaseURL(), "--log-level", "debug", "-c", "1",
+				"--base-url", server.BaseURL(), "--log-level", "debug", "-c", "1", "--abort-after", "0",
 			}, test.args...)
 			got := gluepipe(t, requests(1), test.env, args...)
 			require.Equal(t, exitFailures, got.code)

@@ -33,9 +33,11 @@ type settings struct {
 	maxConcurrent    int
 	maxPending       int
 	errorStrategy    string
+	abortAfter       int
 	retryFailed      bool
 	maxAttempts      int
 	timeout          time.Duration
+	requestTimeout   time.Duration
 	toolTimeout      time.Duration
 	deadline         time.Duration
 	grace            time.Duration
@@ -54,7 +56,7 @@ type settings struct {
 func defaultSettings() *settings {
 	return &settings{
 		model: "openai:gpt-4o-mini", maxToolIterations: 10, maxLineBytes: 16 << 20,
-		maxConcurrent: 5, errorStrategy: "continue", timeout: 10 * time.Minute, toolTimeout: time.Minute,
+		maxConcurrent: 5, errorStrategy: "continue", abortAfter: 100, timeout: 10 * time.Minute, toolTimeout: time.Minute,
 		grace: 30 * time.Second, maxRateLimitWait: 15 * time.Minute,
 		progress: "auto", logLevel: "warn", logFormat: "console",
 	}
@@ -74,9 +76,11 @@ func (s *settings) runFlags(flags *pflag.FlagSet) {
 	flags.VarP(countValue{&s.maxConcurrent, 1}, "max-concurrent", "c", "model calls in flight at once")
 	count(flags, &s.maxPending, "max-pending", 1, "requests between input and output (default 4 x max-concurrent, at least 256)")
 	choice(flags, &s.errorStrategy, "error-strategy", "what a failed request does to the run", "continue", "fail_fast", "skip")
+	count(flags, &s.abortAfter, "abort-after", 0, "failures of one kind, without a success, that stop the run; 0: never")
 	toggle(flags, &s.retryFailed, "retry-failed", "try once more what can succeed")
 	count(flags, &s.maxAttempts, "max-attempts", 1, "attempts of what can succeed, the first included (default 1)")
 	duration(flags, &s.timeout, "timeout", "of one model call; 0: none")
+	duration(flags, &s.requestTimeout, "request-timeout", "of one request: attempts, tools and backoffs (default none)")
 	duration(flags, &s.deadline, "deadline", "of the whole run (default none)")
 	duration(flags, &s.grace, "grace", "for the last writes of a run that was cancelled")
 	count(flags, &s.rpm, "rpm", 0, "requests per minute, for each key (default no limit)")

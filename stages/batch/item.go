@@ -24,6 +24,8 @@ type Item struct {
 	Retryable bool
 	// RetryAfter is the least time to wait before that attempt, as the server asked; 0 if it didn't.
 	RetryAfter time.Duration
+	// Backoff is the time spent backing off so far, which counts against the request's timeout. Retry adds to it.
+	Backoff time.Duration
 
 	// Ack is told once what became of the item: true when its result is safe in the sink or it was dropped, false when it
 	// was left for a later run. The source sets it, the engine calls it. It may be nil and must not block.

@@ -1,0 +1,46 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gluepipe/gluepipe/stages"
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// chain returns the stages of one run.
+func (p *BatchProcessor) chain(
+	sink batch.Sink, engine *Engine, tracker *stages.Tracker, cancel context.CancelCauseFunc,
+) []batch.Stage {
+	c := p.config
+	executor := stages.NewExecutor(stages.ExecutorConfig{
+		Completer: p.models, MaxConcurrent: c.MaxConcurrent, ToolTimeout: c.ToolTimeout, RequestTimeout: c.RequestTimeout,
+		AllowTruncated: c.AllowTruncated, KeepRaw: c.KeepRaw, Tracker: tracker,
+	})
+	chain := p.before(sink)
+	for i, stage := range c.BeforeExecute {
+		chain = append(chain, watched(fmt.Sprintf("BeforeExecute[%d]", i), engine.stall, stage))
+	}
+	chain = append(chain, stages.Execute(executor), stages.Retry(executor, c.Retry))
+	for i, stage := range c.AfterExecute {
+		chain = append(chain, watched(fmt.Sprintf("AfterExecute[%d]", i), engine.stall, stage))
+	}
+	if c.AbortAfter > 0 && c.ErrorStrategy != batch.FailFast { // whose first failure ends the run anyway
+		chain = append(chain, stages.Breaker(c.AbortAfter, engine.Drain))
+	}
+	return append(chain, stages.Collect(c.ErrorStrategy, cancel))
+}
+
+// before returns the stages before the first call.
+func (p *BatchProcessor) before(sink batch.Sink) []batch.Stage {
+	index, resumes := sink.(stages.Index)
+	c := p.config
+	chain := []batch.Stage{stages.Validate(stages.Defaults{
+		Model: c.Model, SystemPrompt: c.SystemPrompt, Tools: c.Tools, MaxToolIterations: c.MaxToolIterations,
+		Timeout: c.Timeout, Params: c.Params, Fingerprints: resumes,
+	})}
+	if resumes {
+		chain = append(chain, stages.Resume(index))
+	}
+	return chain
+}
