@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,7 +70,25 @@ func flagError(_ *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return usagef("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
 	}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return unknownFlag(unknown)
+	}
 	return &usageError{err}
+}
+
+var keyFlag = regexp.MustCompile(`(?i)^-k$|(key|keys|token|secret|password)$`)
+
+// unknownFlag never repeats what was given to a flag: it may be a key.
+func unknownFlag(unknown *pflag.NotExistError) error {
+	flag := "--" + unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" {
+		flag = "-" + unknown.GetSpecifiedName()[:1]
+	}
+	if keyFlag.MatchString(flag) {
+		return usagef("unknown flag: %s: keys are no arguments, which others on this machine can read: set the provider's "+
+			"environment variable, such as OPENAI_API_KEY, or give --api-key-file", flag)
+	}
+	return usagef("unknown flag: %s", flag)
 }
 
 // exactlyOneInput is the argument rule of the commands that read requests.

@@ -34,7 +34,7 @@ func (a *app) openInput(path string, s *settings, taken func(*batch.Item)) (*inp
 			return nil, err
 		}
 	}
-	requests.MaxLineBytes = s.maxLineBytes
+	requests.MaxLineBytes = int(s.maxLineBytes)
 	left := s.limit
 	if left == 0 {
 		left = -1

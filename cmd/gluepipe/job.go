@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -72,7 +73,8 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	looking, stopLooking := context.WithCancel(ctx)
 	defer stopLooking()
 	defer j.watchSignals(processor.InFlight,
-		func() { stopLooking(); processor.Drain() }, func() { cancel(errInterruptedTwice) })()
+		func() { stopLooking(); processor.Drain() }, func() { cancel(errInterruptedTwice) },
+		func() string { return j.advice(nil, true, out) })()
 
 	if err := j.lookAhead(looking, processor, out); err != nil && !j.interrupted.Load() {
 		return out.explain(err)
@@ -160,7 +162,10 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 		j.notef("%s", place)
 	}
 	if _, changed := errors.AsType[*sink.ChangedError](err); !changed { // else the same again ends the same
-		j.adviseNext(summary, broken || j.interrupted.Load() || summary.UnfinishedRequests > 0, out)
+		cut := broken || j.interrupted.Load() || summary.UnfinishedRequests > 0
+		if text := j.advice(summary, cut, out); text != "" {
+			j.notef("%s", text)
+		}
 	}
 	switch {
 	case j.interrupted.Load():
@@ -176,23 +181,25 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 	return nil
 }
 
-// adviseNext tells how to do what is left. cut says that the run ended before its input did.
-func (j *job) adviseNext(summary *batch.Summary, cut bool, out *output) {
+// advice tells how to do what is left, or is "". cut says that the run ended before its input did; summary may be nil then.
+func (j *job) advice(summary *batch.Summary, cut bool, out *output) string {
 	given := ""
 	if j.input == standard {
 		given = " (give it the same input)"
 	}
 	switch {
 	case !out.kept() && cut:
-		j.notef("nothing to continue: the results went to %s; with -o FILE a run can be continued", out.name())
+		return fmt.Sprintf("nothing to continue: the results went to %s; with -o FILE a run can be continued", out.name())
 	case !out.kept():
+		return ""
 	case cut:
-		j.notef("continue%s with:  %s", given, j.commandAgain())
+		return fmt.Sprintf("continue%s with:  %s", given, j.commandAgain())
 	case summary.FailedRequests > 0 && j.settings.errorStrategy == "skip": // no output has them
-		j.notef("do the failed requests again%s with:  %s", given, j.commandAgain())
+		return fmt.Sprintf("do the failed requests again%s with:  %s", given, j.commandAgain())
 	case summary.FailedRequests > 0:
-		j.notef("do the failed requests again%s with:  %s", given, j.commandAgain("--rerun-failed"))
+		return fmt.Sprintf("do the failed requests again%s with:  %s", given, j.commandAgain("--rerun-failed"))
 	}
+	return ""
 }
 
 // commandAgain returns the command of this run with other flags to say how the output is continued.

@@ -3,6 +3,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,5 +14,7 @@ import (
 func main() {
 	// A reader that goes away makes writes fail. It must not kill the process, which still has a summary to print.
 	signal.Ignore(syscall.SIGPIPE)
+	// net/http complains to the standard logger about servers, in words of theirs.
+	log.SetOutput(io.Discard)
 	os.Exit(run(context.Background(), os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}, os.LookupEnv))
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"os"
-	"os/signal"
-	"syscall"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,7 +36,7 @@ func defaultMockSettings() *mockSettings {
 }
 
 func (s *mockSettings) flags(flags *pflag.FlagSet) {
-	text(flags, &s.addr, "addr", "HOST:PORT", "address to listen on; port 0 takes a free one")
+	text(flags, &s.addr, "addr", "HOST:PORT", "address to listen on; without HOST this machine alone; port 0 takes a free one")
 	choice(flags, &s.behaviour, "behaviour", "for model names that say nothing themselves",
 		"echo", "flaky", "fail", "length", "refuse")
 	duration(flags, &s.latency, "latency", "before each answer")
@@ -83,10 +83,14 @@ func (a *app) mock(ctx context.Context, s *mockSettings) error {
 	if s.errorRate+s.truncateRate+s.emptyRate+s.resetRate+s.hangRate > 1 {
 		return usagef("the rates of faults are more than 1 together")
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	addr, err := addressOf(s.addr)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx)
 	defer stop()
 	server, err := llmtest.Start(llmtest.Config{
-		Addr: s.addr, Behaviour: s.behaviour, Latency: s.latency, Jitter: s.jitter,
+		Addr: addr, Behaviour: s.behaviour, Latency: s.latency, Jitter: s.jitter,
 		ErrorRate: s.errorRate, TruncateRate: s.truncateRate, EmptyRate: s.emptyRate, ResetRate: s.resetRate, HangRate: s.hangRate,
 		RPM: s.rpm, Burst: s.burst, Seed: int64(s.seed),
 	})
@@ -94,6 +98,9 @@ func (a *app) mock(ctx context.Context, s *mockSettings) error {
 		return err
 	}
 	a.notef("listening on %s", server.BaseURL())
+	if host, _, _ := net.SplitHostPort(addr); !isLoopback(host) {
+		a.notef("warning: %s is not an address of this machine alone: whoever reaches it can use the server", host)
+	}
 	a.notef("try: gluepipe run requests.jsonl --model vllm:echo --base-url %s", server.BaseURL())
 	a.notef("press Ctrl-C to stop")
 	<-ctx.Done()
@@ -101,6 +108,23 @@ func (a *app) mock(ctx context.Context, s *mockSettings) error {
 	stats := server.Stats()
 	a.notef("saw %s, at most %s in flight at once", plural(stats.Requests, "request"), commas(stats.MaxInFlight))
 	return err
+}
+
+// addressOf completes an address: without a host it is this machine's alone, and a number alone is a port.
+func addressOf(addr string) (string, error) {
+	if !strings.Contains(addr, ":") {
+		addr = ":" + addr
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", usagef("--addr: want HOST:PORT, got %q", addr)
+	}
+	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port), nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {

@@ -62,8 +62,12 @@ func (g *gate) respond(r *llmtest.Request) *llmtest.Answer {
 	return nil
 }
 
-func TestOneInterruptDrainsAndSaysHowToContinue(t *testing.T) {
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+func TestOneSignalDrainsAndSaysHowToContinue(t *testing.T) {
+	for signal, want := range map[os.Signal]string{
+		os.Interrupt:    "interrupted: finishing 4 requests in flight; press Ctrl-C again to cancel them\n",
+		syscall.SIGTERM: "terminated: finishing 4 requests in flight, for at most 30s\n",
+		syscall.SIGHUP:  "hangup: finishing 4 requests in flight, for at most 30s\n",
+	} {
 		t.Run(signal.String(), func(t *testing.T) {
 			g := newGate()
 			server := llmtest.New(t, llmtest.Config{Respond: g.respond})
@@ -78,7 +82,7 @@ func TestOneInterruptDrainsAndSaysHowToContinue(t *testing.T) {
 				<-g.arrived
 			}
 			require.NoError(t, cmd.Process.Signal(signal))
-			untilLine(t, stderr, "interrupted: finishing 4 requests in flight; press Ctrl-C again to cancel them")
+			untilLine(t, stderr, want)
 			close(g.open)
 			rest, err := io.ReadAll(stderr)
 			require.NoError(t, err)

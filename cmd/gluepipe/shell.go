@@ -35,7 +35,9 @@ func withoutSecrets(arg string) string {
 var userinfo = regexp.MustCompile(`(://)[\w.~:!$&'()*+,;=%@-]+@`)
 
 // withoutPasswords hides the users and passwords of all URLs in a text.
-func withoutPasswords(text string) string { return userinfo.ReplaceAllString(text, "${1}USER:PASSWORD@") }
+func withoutPasswords(text string) string {
+	return userinfo.ReplaceAllString(text, "${1}USER:PASSWORD@")
+}
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 

@@ -12,11 +12,11 @@ import (
 
 func TestTextThatIsPrintedControlsNoTerminal(t *testing.T) {
 	for text, want := range map[string]string{
-		"plain":                                       "plain",
-		"\x1b[31mred\x1b[0m":                          "red",
-		"\x1b[2J\x1b[1;1Hgone":                        "gone",
-		"\u009b2Jgone":                                "gone",
-		"\x1b]0;title\x07text":                        "text",
+		"plain":                "plain",
+		"\x1b[31mred\x1b[0m":   "red",
+		"\x1b[2J\x1b[1;1Hgone": "gone",
+		"\u009b2Jgone":         "gone",
+		"\x1b]0;title\x07text": "text",
 		"\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\": "link",
 		"\u009d52;c;Zm9v\u009ctext":                   "text",
 		"\x1bP$qm\x1b\\text":                          "text",
@@ -27,7 +27,7 @@ func TestTextThatIsPrintedControlsNoTerminal(t *testing.T) {
 		"\u202eevil\u202c \u2066x\u2069":              "evil x",
 		"raw \x9b2J byte":                             "raw \uFFFD2J byte",
 		"a genuine \uFFFD, a tab\tand\nlines":         "a genuine \uFFFD, a tab\tand\nlines",
-		"日本語, عربى, naïve, 👩‍👩‍👧":                        "日本語, عربى, naïve, 👩‍👩‍👧",
+		"日本語, عربى, naïve, 👩‍👩‍👧":                     "日本語, عربى, naïve, 👩‍👩‍👧",
 	} {
 		require.Equal(t, want, printable(text), "%q", text)
 	}

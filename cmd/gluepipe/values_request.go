@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -70,6 +71,10 @@ func (v keysValue) String() string { return "" } // what it holds is secret
 
 func (v keysValue) Set(path string) error {
 	file, err := os.Open(path)
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		// Without its name: it is a key where somebody took the flag for one.
+		return fmt.Errorf("want a file with an API key a line, got what can't be opened: %w", pathErr.Err)
+	}
 	if err != nil {
 		return err
 	}
