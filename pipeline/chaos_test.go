@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -24,13 +22,16 @@ var errChaos = errors.New("chaos")
 type fault int
 
 const (
-	none       fault = iota
-	fails            // returns an error
-	panicking        // panics
-	endsEarly        // a stage returns nil before its input has ended; a source ends
-	ignoresCtx       // blocks for an hour, whatever its context says
-	swallows         // a stage keeps one item
-	doubles          // a stage sends one item twice
+	none          fault = iota
+	fails               // returns an error
+	panicking           // panics
+	stalls              // blocks for an hour, or until its context ends
+	ignoresCtx          // blocks for an hour, whatever its context says
+	yieldsNothing       // a source yields neither an item nor an error
+	writesShort         // a sink's disk is full in the midst of a Write
+	endsEarly           // a stage returns nil before its input has ended
+	swallows            // a stage keeps one item
+	doubles             // a stage sends one item twice
 )
 
 // world is one chaotic run: what is drawn for it, and what happened.
@@ -39,6 +40,9 @@ type world struct {
 	maxPending, buffer, maxBatch int
 	ordered                      bool
 	sourceFault, sinkFault       fault
+	sourceCloseFault             fault
+	sinkCloseFault               fault
+	ackPanics                    bool
 	sourceAt, sinkAt             int // the item or Write at which it strikes
 	stageFault                   fault
 	stageAt                      int
@@ -53,9 +57,11 @@ type world struct {
 	taken        []*batch.Item
 	acks         map[*batch.Item][]bool
 	written      []int64
+	results      []*batch.Result
 	outstanding  int
 	mostAtOnce   int
 	writes       int
+	sinkBroke    bool
 	sourceClosed int
 	sinkClosed   int
 	problems     []string
@@ -77,13 +83,20 @@ func drawWorld(t *rapid.T) *world {
 		seed:      rapid.Uint64().Draw(t, "seed"),
 		acks:      make(map[*batch.Item][]bool),
 	}
-	w.sourceFault = rapid.SampledFrom([]fault{none, none, none, fails, panicking, ignoresCtx}).Draw(t, "sourceFault")
+	w.sourceFault = rapid.SampledFrom([]fault{
+		none, none, none, none, fails, panicking, stalls, ignoresCtx, yieldsNothing,
+	}).Draw(t, "sourceFault")
 	w.sourceAt = rapid.IntRange(0, 60).Draw(t, "sourceAt")
-	w.sinkFault = rapid.SampledFrom([]fault{none, none, none, fails, panicking, ignoresCtx}).Draw(t, "sinkFault")
+	w.sinkFault = rapid.SampledFrom([]fault{
+		none, none, none, none, fails, panicking, stalls, ignoresCtx, writesShort,
+	}).Draw(t, "sinkFault")
 	w.sinkAt = rapid.IntRange(1, 30).Draw(t, "sinkAt")
 	w.stageFault = rapid.SampledFrom([]fault{none, none, fails, panicking, endsEarly, swallows, doubles}).Draw(t, "stageFault")
 	w.stageAt = rapid.IntRange(0, 60).Draw(t, "stageAt")
 	w.stagePlace = rapid.IntRange(0, 1).Draw(t, "stagePlace")
+	closing := rapid.SampledFrom([]fault{none, none, none, none, none, none, fails, panicking, stalls, ignoresCtx})
+	w.sourceCloseFault, w.sinkCloseFault = closing.Draw(t, "sourceCloseFault"), closing.Draw(t, "sinkCloseFault")
+	w.ackPanics = rapid.IntRange(0, 9).Draw(t, "ackPanics") == 0
 	if rapid.IntRange(0, 3).Draw(t, "cancels") == 0 {
 		w.cancelAt = time.Duration(rapid.IntRange(1, 500).Draw(t, "cancelAt")) * time.Millisecond
 	}
@@ -93,134 +106,13 @@ func drawWorld(t *rapid.T) *world {
 	return w
 }
 
+func (w *world) withoutFaults() {
+	w.sourceFault, w.sinkFault, w.stageFault, w.cancelAt, w.drainAt = none, none, none, 0, 0
+	w.sourceCloseFault, w.sinkCloseFault, w.ackPanics = none, none, false
+}
+
 func (w *world) problem(format string, args ...any) {
 	w.problems = append(w.problems, fmt.Sprintf(format, args...))
-}
-
-// The world is its own source and sink.
-
-func (w *world) Next(ctx context.Context) (*batch.Item, error) {
-	time.Sleep(w.sourceSlow)
-	w.mu.Lock()
-	k := len(w.taken)
-	w.mu.Unlock()
-	if k == w.sourceAt {
-		switch w.sourceFault {
-		case fails:
-			return nil, errChaos
-		case panicking:
-			panic("chaos")
-		case ignoresCtx:
-			time.Sleep(time.Hour)
-		default:
-		}
-	}
-	if k == w.n {
-		return nil, io.EOF
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	item := &batch.Item{Origin: fmt.Sprintf("request %d", k+1), Request: &batch.Request{ID: fmt.Sprint(k), UserMessage: "x"}}
-	item.Ack = func(done bool) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.acks[item] = append(w.acks[item], done)
-		w.outstanding--
-	}
-	w.taken = append(w.taken, item)
-	w.outstanding++
-	w.mostAtOnce = max(w.mostAtOnce, w.outstanding)
-	return item, nil
-}
-
-type chaosSource struct{ *world }
-
-func (s chaosSource) Close() error { s.sourceClosed++; return nil }
-
-type chaosSink struct{ *world }
-
-func (s chaosSink) Close(context.Context) error { s.sinkClosed++; return nil }
-
-func (s chaosSink) Write(_ context.Context, results []*batch.Result) error {
-	time.Sleep(s.sinkSlow)
-	s.writes++
-	if s.writes == s.sinkAt {
-		switch s.sinkFault {
-		case fails:
-			return errChaos
-		case panicking:
-			panic("chaos")
-		case ignoresCtx:
-			time.Sleep(time.Hour)
-		default:
-		}
-	}
-	if len(results) > s.maxBatch {
-		s.problem("a Write of %d results, at most %d were asked for", len(results), s.maxBatch)
-	}
-	for _, r := range results {
-		s.written = append(s.written, r.Index)
-		if r.Unfinished() {
-			s.problem("result %d is unfinished and reached the sink", r.Index)
-		}
-	}
-	return nil
-}
-
-// work is the stage that sets results: several workers, each item taking its time.
-func (w *world) work(ctx context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
-	random := rand.New(rand.NewPCG(w.seed, 0))
-	var mu sync.Mutex
-	slow := func() time.Duration {
-		mu.Lock()
-		defer mu.Unlock()
-		return time.Duration(random.Int64N(int64(w.workSlow) + 1))
-	}
-	stage := stages.Map(4, func(ctx context.Context, item *batch.Item) error {
-		select {
-		case <-time.After(slow()):
-		case <-ctx.Done():
-			return batch.ErrCancelled.Wrap(context.Cause(ctx))
-		}
-		switch {
-		case w.dropEvery > 0 && int(item.Index)%w.dropEvery == 1:
-			item.Drop("not wanted")
-		case w.failEvery > 0 && int(item.Index)%w.failEvery == 0:
-			return batch.ErrServer.Errorf("item %d", item.Index)
-		default:
-			item.Settle(&batch.Result{Success: true, Response: "ok"})
-		}
-		return nil
-	})
-	return stage(ctx, in, out)
-}
-
-// chaotic is a stage of one goroutine that breaks its contract.
-func (w *world) chaotic(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
-	k := 0
-	for item := range in {
-		strikes := k == w.stageAt
-		k++
-		if strikes && w.stageFault == swallows {
-			continue
-		}
-		out <- item
-		if !strikes {
-			continue
-		}
-		switch w.stageFault {
-		case fails:
-			return errChaos
-		case panicking:
-			panic("chaos")
-		case endsEarly:
-			return nil
-		case doubles:
-			out <- item
-		default:
-		}
-	}
-	return nil
 }
 
 func (w *world) chain(stall *stall) []batch.Stage {
@@ -279,23 +171,28 @@ func (w *world) check(s *batch.Summary, err error) {
 			w.problem("item %d: acknowledged with %v, written %v, dropped %q", i, acks[0], written[int64(i)], item.Dropped())
 		}
 	}
-	dropped := 0
+	dropped, skipped := 0, 0
 	for _, n := range s.DroppedRequests {
 		dropped += n
+	}
+	for _, item := range w.taken {
+		if item.Dropped() == stages.Skipped {
+			skipped++
+		}
 	}
 	if s.SuccessfulRequests+s.FailedRequests+dropped != s.TotalRequests {
 		w.problem("the counts don't add up: %+v", *s)
 	}
-	if finished := s.SuccessfulRequests + s.FailedRequests - s.UnfinishedRequests; finished != len(w.written) {
-		w.problem("%d finished, %d written", finished, len(w.written))
+	if finished := s.SuccessfulRequests + s.FailedRequests - s.UnfinishedRequests; finished != len(w.written)+skipped {
+		w.problem("%d finished, %d written, %d skipped", finished, len(w.written), skipped)
 	}
 	// An item that an abandoned Next yields later was never taken.
 	tooLate := w.sourceFault == ignoresCtx && s.TotalRequests == len(w.taken)-1
 	if taken := len(w.taken); s.TotalRequests != taken && !tooLate {
 		w.problem("%d taken, %d counted", taken, s.TotalRequests)
 	}
-	if err == nil && w.drainAt == 0 && len(w.written)+dropped != w.n {
-		w.problem("no error, and yet %d of %d items delivered", len(w.written)+dropped, w.n)
+	if delivered := len(w.written) + dropped + skipped; err == nil && w.drainAt == 0 && delivered != w.n {
+		w.problem("no error, and yet %d of %d items delivered", delivered, w.n)
 	}
 }
 
@@ -312,7 +209,7 @@ func TestWhateverGoesWrongEachItemEndsExactlyOnce(t *testing.T) {
 func TestARunWithoutFaultsDeliversEverything(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := drawWorld(rt)
-		w.sourceFault, w.sinkFault, w.stageFault, w.cancelAt, w.drainAt = none, none, none, 0, 0
+		w.withoutFaults()
 		var err error
 		synctest.Test(t, func(*testing.T) { err = w.run() })
 		if err != nil {
@@ -332,8 +229,10 @@ func TestAFaultThatStruckIsReturned(t *testing.T) {
 		w.sourceAt, w.stageAt, w.sinkAt = w.sourceAt%40, w.stageAt%39, 1+w.sinkAt%5 // a stage that ends at the last item ends in time
 		var err error
 		synctest.Test(t, func(*testing.T) { err = w.run() })
-		harmless := (w.sourceFault == none || w.sourceFault == ignoresCtx) && w.stageFault == none &&
-			(w.sinkFault == none || w.sinkFault == ignoresCtx)
+		harmless := w.stageFault == none && !w.ackPanics
+		for _, f := range []fault{w.sourceFault, w.sinkFault, w.sourceCloseFault, w.sinkCloseFault} {
+			harmless = harmless && (f == none || f == stalls || f == ignoresCtx)
+		}
 		if harmless != (err == nil) {
 			rt.Errorf("harmless: %v, error: %v", harmless, err)
 		}
