@@ -25,6 +25,7 @@ func (s *settings) pipelineConfig(lookup lookupFunc) (*pipeline.Config, error) {
 	cfg.Timeout, cfg.ToolTimeout = zeroIsNone(s.timeout), zeroIsNone(s.toolTimeout)
 	cfg.RequestTimeout, cfg.AbortAfter = s.requestTimeout, zeroIsNone(s.abortAfter)
 	cfg.Deadline, cfg.Grace = s.deadline, max(s.grace, 1)
+	cfg.MaxResponseBytes = s.maxResponseBytes
 	cfg.AllowTruncated, cfg.Ordered = s.allowTruncated, s.ordered
 	_ = cfg.ErrorStrategy.UnmarshalText([]byte(s.errorStrategy)) // the flag let only known names in
 	return cfg, s.connect(cfg, lookup)

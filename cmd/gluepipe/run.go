@@ -18,7 +18,8 @@ A request is {"user_message": "..."} or {"messages": [...]}, and may have id, sy
 params, metadata and more. What it says itself wins over the flags.
 
 With -o, the same command again continues where the last run ended, however it ended. The first Ctrl-C
-finishes what is in flight; the second cancels it.
+finishes what is in flight; the second cancels it. SIGTERM, or a terminal that is gone, does the first at once and
+the second after --grace.
 
 Each flag --x-y is also the environment variable GLUEPIPE_X_Y, which may stand in .env, and the key x_y of
 gluepipe.yaml. A flag wins over the environment, that over .env, and that over the file. API keys come from the

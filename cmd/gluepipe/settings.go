@@ -24,7 +24,7 @@ type settings struct {
 	overwrite    bool
 	rerunFailed  bool
 	limit        int
-	maxLineBytes int
+	maxLineBytes int64
 	dryRun       bool
 
 	// How the requests are run.
@@ -44,6 +44,7 @@ type settings struct {
 	rpm              int
 	tpm              int
 	maxRateLimitWait time.Duration
+	maxResponseBytes int64
 	ordered          bool
 	allowTruncated   bool
 
@@ -57,7 +58,7 @@ func defaultSettings() *settings {
 	return &settings{
 		model: "openai:gpt-4o-mini", maxToolIterations: 10, maxLineBytes: 16 << 20,
 		maxConcurrent: 5, errorStrategy: "continue", abortAfter: 100, timeout: 10 * time.Minute, toolTimeout: time.Minute,
-		grace: 30 * time.Second, maxRateLimitWait: 15 * time.Minute,
+		grace: 30 * time.Second, maxRateLimitWait: 15 * time.Minute, maxResponseBytes: 64 << 20,
 		progress: "auto", logLevel: "warn", logFormat: "console",
 	}
 }
@@ -82,10 +83,11 @@ func (s *settings) runFlags(flags *pflag.FlagSet) {
 	duration(flags, &s.timeout, "timeout", "of one model call; 0: none")
 	duration(flags, &s.requestTimeout, "request-timeout", "of one request: attempts, tools and backoffs (default none)")
 	duration(flags, &s.deadline, "deadline", "of the whole run (default none)")
-	duration(flags, &s.grace, "grace", "for the last writes of a run that was cancelled")
+	duration(flags, &s.grace, "grace", "from SIGTERM until a run is cancelled, and for the last writes of one that was")
 	count(flags, &s.rpm, "rpm", 0, "requests per minute, for each key (default no limit)")
 	count(flags, &s.tpm, "tpm", 0, "tokens per minute, for each key (default no limit)")
 	duration(flags, &s.maxRateLimitWait, "max-rate-limit-wait", "of one request, over all its waits; 0: no bound")
+	size(flags, &s.maxResponseBytes, "max-response-bytes", "a larger answer is a failed call")
 	duration(flags, &s.toolTimeout, "tool-timeout", "of one tool call; 0: none")
 	toggle(flags, &s.ordered, "ordered", "write results in the order of the input")
 	toggle(flags, &s.allowTruncated, "allow-truncated", "take an answer cut at its token limit for a success")
@@ -112,7 +114,7 @@ func (s *settings) requestFlags(flags *pflag.FlagSet) {
 	count(flags, &s.maxToolIterations, "max-tool-iterations", 0, "tool turns of one conversation; 0: no bound")
 	flags.Var(paramsValue{&s.params}, "param", "a field of the body, such as temperature=0 or stop='[\"END\"]'; repeatable")
 	count(flags, &s.limit, "limit", 1, "only the first N requests of the input")
-	count(flags, &s.maxLineBytes, "max-line-bytes", 1, "a longer line is a failed request")
+	size(flags, &s.maxLineBytes, "max-line-bytes", "a longer line is a failed request")
 	text(flags, &s.config, "config", "FILE", "settings in YAML (default gluepipe.yaml, if it exists)")
 }
 
@@ -126,6 +128,10 @@ func toggle(flags *pflag.FlagSet, to *bool, name, usage string) {
 
 func count(flags *pflag.FlagSet, to *int, name string, atLeast int, usage string) {
 	flags.Var(countValue{to, atLeast}, name, usage)
+}
+
+func size(flags *pflag.FlagSet, to *int64, name, usage string) {
+	flags.Var(sizeValue{to}, name, usage)
 }
 
 func duration(flags *pflag.FlagSet, to *time.Duration, name, usage string) {
