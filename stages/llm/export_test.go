@@ -1,0 +1,4 @@
+package llm
+
+// AnnounceStart lets tests stand in for the limits below a Hedge.
+var AnnounceStart = announceStart
