@@ -187,9 +187,11 @@ func (e *Executor) call(ctx context.Context, item *batch.Item) (*llm.Answer, err
 	call := &llm.Call{
 		Model: request.Model, Messages: request.Messages, Tools: request.Tools, ResponseFormat: request.ResponseFormat,
 		Params: request.Params, Timeout: e.within(request.Timeout, item), KeepRaw: e.config.KeepRaw,
+		Hedges: hedges(r),
 	}
-	begin := time.Now()
+	begin, before := time.Now(), call.Hedges
 	defer func() { // deferred, since a Completer may panic
+		addHedges(r, call.Hedges-before)
 		r.WaitTime += call.Waited
 		r.ElapsedTime += time.Since(begin) - call.Waited
 	}()
@@ -206,6 +208,24 @@ func (e *Executor) call(ctx context.Context, item *batch.Item) (*llm.Answer, err
 		r.Raw = answer.Raw
 	}
 	return answer, nil
+}
+
+// hedged marks, in a result's metadata, a request one of whose calls was made a second time. That is done once a request.
+const hedged = "_hedged"
+
+// hedges returns how many of the result's attempts were made beside a slow one.
+func hedges(r *batch.Result) int {
+	if r.Attempts > 1 && r.Metadata[hedged] == true { // the request may have brought it
+		return 1
+	}
+	return 0
+}
+
+func addHedges(r *batch.Result, n int) {
+	if n > 0 {
+		r.Attempts += n
+		r.SetMetadata(hedged, true)
+	}
 }
 
 func failure(kind batch.ErrorKind, format string, args ...any) error {

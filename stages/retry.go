@@ -118,15 +118,16 @@ func (r *retrier) parkOrPass(item *batch.Item) {
 
 // park has a failed item wait for its next attempt, or settles it where there won't be one.
 func (r *retrier) park(item *batch.Item) bool {
+	attempts := item.Result.Attempts - hedges(item.Result)
 	switch {
-	case item.Result.Attempts >= r.policy.MaxAttempts:
+	case attempts >= r.policy.MaxAttempts:
 		item.Retryable = false
 		return false
 	case r.giveUp != nil:
 		r.giveUp(item)
 		return false
 	}
-	now, wait := time.Now(), r.policy.backoff(item.Result.Attempts, item.RetryAfter)
+	now, wait := time.Now(), r.policy.backoff(attempts, item.RetryAfter)
 	if r.executor.overdue(item, wait) {
 		err := fmt.Errorf("%w: %w", r.executor.timedOut(item), causeOf(item.Result))
 		item.Fail(batch.ErrAPITimeout.Wrap(err))

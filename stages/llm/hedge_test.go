@@ -522,7 +522,7 @@ func TestAWrongHedgeIsNamed(t *testing.T) {
 	for want, config := range map[string]llm.HedgeConfig{
 		"want After of 0 or more, got -1ns":                   {After: -1},
 		"want Percentile of 0 or more and below 100, got 100": {Percentile: 100},
-		"want either After or Percentile":                   {After: time.Second, Percentile: 95},
+		"want either After or Percentile":                     {After: time.Second, Percentile: 95},
 	} {
 		require.EqualError(t, config.Validate(), want)
 		require.PanicsWithValue(t, "gluepipe: llm.Hedge: "+want, func() { llm.Hedge(&mwServer{}, config) })
