@@ -116,12 +116,17 @@ func (c *Client) answer(call *Call, resp *http.Response, body []byte) (*Answer, 
 	}
 	fail.RequestID, fail.Header = requestID(resp.Header), readHeader(resp.Header, time.Now())
 	fail.RetryAfter = max(fail.RetryAfter, retryAfter(fail.Status, resp.Header, fail.Header, time.Now()))
-	fail.Raw = raw(call, resp, c.redact(body))
+	fail.Raw = raw(call, resp, c.secrets.body(body))
 	return nil, fail
 }
 
 // decode reads the body of an answer with a good status. Its errors lack what the headers say.
-func (c *Client) decode(body []byte) (*Answer, *Error) {
+func (c *Client) decode(body []byte) (answer *Answer, fail *Error) {
+	defer func() {
+		if fail != nil {
+			fail.Err = c.secrets.error(fail.Err)
+		}
+	}()
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, answerError(batch.ErrServer, true, "200 OK: the answer is empty")
 	}
@@ -198,7 +203,7 @@ func (c *Client) broken(body []byte, err error) *Error {
 	start := bytes.TrimSpace(body)[0]
 	switch {
 	case start != '{' && start != '[':
-		return answerError(batch.ErrServer, true, "200 OK: the answer is not JSON: %s", readable(c.redact(body)))
+		return answerError(batch.ErrServer, true, "200 OK: the answer is not JSON: %s", readable(c.secrets.body(body)))
 	case errors.As(err, &syntax) && syntax.Offset >= int64(len(bytes.TrimRight(body, " \t\r\n"))):
 		return answerError(batch.ErrServer, true, "200 OK: the answer's JSON ends early, after %d bytes", len(body))
 	case errors.As(err, &syntax):
@@ -213,8 +218,8 @@ func (c *Client) broken(body []byte, err error) *Error {
 
 // errorInside is the error that stands in an answer with a good status.
 func (c *Client) errorInside(body []byte, usage *wireUsage) *Error {
-	parsed, _ := parseErrorBody(c.redact(body))
-	c.redactError(&parsed)
+	parsed, _ := parseErrorBody(c.secrets.body(body))
+	c.secrets.errorBody(&parsed)
 	e := newAPIError(http.StatusOK, nil, parsed, time.Now())
 	e.Usage, e.CostUSD = usage.tokens(), usage.cost()
 	return e

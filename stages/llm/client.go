@@ -39,7 +39,7 @@ type Client struct {
 	url       *url.URL
 	where     string // the URL for people: without what may be secret in it
 	header    http.Header
-	key       string
+	secrets   secrets
 	http      openai.HTTPDoer
 	transport *http.Transport // the client's own, if any
 	maxBytes  int64
@@ -69,7 +69,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		url:      endpoint,
 		where:    endpoint.Scheme + "://" + endpoint.Host + endpoint.Path,
 		header:   header(provider, key),
-		key:      key,
+		secrets:  newSecrets(key, append(proxies(), endpoint)...),
 		maxBytes: cfg.MaxResponseBytes,
 		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
@@ -167,6 +167,7 @@ func (c *Client) Complete(ctx context.Context, call *Call) (*Answer, error) {
 		return nil, c.networkError(ctx, "POST "+c.where, err)
 	}
 	defer resp.Body.Close()
+	c.secrets.requestIDs(resp.Header)
 	buf := c.buffers.Get().(*bytes.Buffer)
 	defer c.release(buf)
 	// One byte more tells a body that is too large from one that just fits. A body read to its end, a late last chunk

@@ -1,13 +1,11 @@
 package llm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -22,21 +20,21 @@ func (c *Client) networkError(ctx context.Context, doing string, err error) *Err
 		err = outer.Err // its text has the whole URL, in which there may be a secret
 	}
 	e := networkFailure(err, batch.ErrAPIConnection) // whatever broke did so on the way
-	e.Err = c.hideKey(fmt.Errorf("%s: %w", doing, err))
+	e.Err = c.secrets.error(fmt.Errorf("%s: %w", doing, err))
 	return e
 }
 
 // statusError is the error of an answer whose status says that the call failed.
 func (c *Client) statusError(call *Call, resp *http.Response, body []byte) *Error {
-	body = c.redact(body)
+	body = c.secrets.body(body)
 	parsed, ok := parseErrorBody(body)
 	switch {
 	case ok:
-		c.redactError(&parsed)
+		c.secrets.errorBody(&parsed)
 	case resp.StatusCode < 400:
-		parsed.message = c.redactText(redirectText(resp.Header.Get("Location")))
+		parsed.message = c.secrets.text(redirectText(resp.Header.Get("Location")))
 	default:
-		parsed.message = readable(body)
+		parsed.message = c.secrets.text(readable(body))
 	}
 	e := newAPIError(resp.StatusCode, resp.Header, parsed, time.Now())
 	e.Raw = raw(call, resp, body)
@@ -51,37 +49,4 @@ func redirectText(location string) string {
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return fmt.Sprintf("redirects are not followed: it leads to %s: set the base URL to match", u)
-}
-
-const redacted = "[redacted]"
-
-// redact takes the key out of an answer: servers repeat what they were sent. Some JSON encoders escape slashes.
-func (c *Client) redact(body []byte) []byte {
-	if c.key == "" {
-		return body
-	}
-	body = bytes.ReplaceAll(body, []byte(c.key), []byte(redacted))
-	return bytes.ReplaceAll(body, []byte(strings.ReplaceAll(c.key, "/", `\/`)), []byte(redacted))
-}
-
-func (c *Client) redactText(text string) string {
-	if c.key == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, c.key, redacted)
-}
-
-// redactError finds what the JSON had escaped.
-func (c *Client) redactError(p *providerError) {
-	for _, text := range [...]*string{&p.message, &p.kind, &p.code, &p.inner, &p.param} {
-		*text = c.redactText(*text)
-	}
-}
-
-// hideKey cuts an error off from its chain where its text holds the key.
-func (c *Client) hideKey(err error) error {
-	if text := err.Error(); c.redactText(text) != text {
-		return errors.New(c.redactText(text))
-	}
-	return err
 }
