@@ -53,6 +53,9 @@ type Config struct {
 	Deadline         time.Duration // of a run; default none
 	Grace            time.Duration // for the last writes of a run that was cancelled; default 30 seconds
 	MaxResponseBytes int64         // of one answer's body; a larger one is a failed call; default 64 MiB
+	// Hedge makes a call that is slow a second time, at most one in 20, and takes the answer that comes first; default never.
+	// The second call takes a place of MaxConcurrent like any other, so that 1 leaves none for it.
+	Hedge llm.HedgeConfig
 
 	AllowTruncated bool // an answer cut at its token limit (finish_reason length) is a success; default false
 	Ordered        bool // deliver in the order of the source; default as they finish
@@ -130,6 +133,9 @@ func (c *Config) validate() error {
 	}
 	if err := (stages.Defaults{Tools: c.Tools}).Validate(); err != nil {
 		return &ConfigError{"Tools", errors.Unwrap(err)}
+	}
+	if err := c.Hedge.Validate(); err != nil {
+		return &ConfigError{"Hedge", err}
 	}
 	for _, check := range []struct {
 		field string

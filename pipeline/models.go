@@ -200,7 +200,7 @@ func (m *models) paced(keys ...llm.Key) llm.Completer {
 	pool := llm.NewKeyPool(keys, func(name string, err error) {
 		m.config.Logger.Warn("API key put aside", zap.String("key", name), zap.Error(err))
 	})
-	return llm.Park(pool, m.config.MaxRateLimitWait)
+	return llm.Hedge(llm.Park(pool, m.config.MaxRateLimitWait), m.config.Hedge)
 }
 
 // Close closes the clients, and the server of the mock provider.

@@ -21,7 +21,7 @@ func (s *settings) pipelineConfig(lookup lookupFunc) (*pipeline.Config, error) {
 	cfg.MaxConcurrent, cfg.MaxPending = s.maxConcurrent, s.maxPending
 	cfg.RetryFailed, cfg.Retry = s.retryFailed, stages.RetryPolicy{MaxAttempts: s.maxAttempts}
 	cfg.RateLimit = llm.Limits{RPM: s.rpm, TPM: s.tpm}
-	cfg.MaxRateLimitWait = zeroIsNone(s.maxRateLimitWait)
+	cfg.MaxRateLimitWait, cfg.Hedge = zeroIsNone(s.maxRateLimitWait), s.hedge
 	cfg.Timeout, cfg.ToolTimeout = zeroIsNone(s.timeout), zeroIsNone(s.toolTimeout)
 	cfg.RequestTimeout, cfg.AbortAfter = s.requestTimeout, zeroIsNone(s.abortAfter)
 	cfg.Deadline, cfg.Grace = s.deadline, max(s.grace, 1)

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/gluepipe/gluepipe/stages/llm"
 )
 
 // settings is what can be said about a run, by flags, environment variables and gluepipe.yaml.
@@ -44,6 +46,7 @@ type settings struct {
 	rpm              int
 	tpm              int
 	maxRateLimitWait time.Duration
+	hedge            llm.HedgeConfig
 	maxResponseBytes int64
 	ordered          bool
 	allowTruncated   bool
@@ -87,6 +90,8 @@ func (s *settings) runFlags(flags *pflag.FlagSet) {
 	count(flags, &s.rpm, "rpm", 0, "requests per minute, for each key (default no limit)")
 	count(flags, &s.tpm, "tpm", 0, "tokens per minute, for each key (default no limit)")
 	duration(flags, &s.maxRateLimitWait, "max-rate-limit-wait", "of one request, over all its waits; 0: no bound")
+	flags.Var(hedgeValue{&s.hedge}, "hedge-after",
+		"make a slower call a second time, at most 1 in 20; p95: slower than 95% before it (default never)")
 	size(flags, &s.maxResponseBytes, "max-response-bytes", "a larger answer is a failed call")
 	duration(flags, &s.toolTimeout, "tool-timeout", "of one tool call; 0: none")
 	toggle(flags, &s.ordered, "ordered", "write results in the order of the input")
