@@ -1,7 +1,6 @@
 package sink
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -15,27 +14,46 @@ import (
 // WriteResponse writes to path the [batch.Response] of the records in the file at recordsPath, which a JSON Lines sink of
 // this package wrote in one run or several. Results stand in the order of their index; a record that broke off at the file's
 // end is left out. A file at path is replaced as a whole once the response is complete; a pipe or device is written to as it
-// is. Memory is 16 bytes a record.
+// is. Where another run is about to write the same response, this one is refused. Memory is 16 bytes a record.
 func WriteResponse(path, recordsPath string, totals ResponseTotals) error {
-	records, err := os.Open(recordsPath)
-	if err != nil {
-		return fmt.Errorf("writing response %s: %w", path, err)
+	create := func() (*os.File, error) { return reserve(path, 0o666) }
+	return writeResponse(path, create, []string{recordsPath}, totals)
+}
+
+// reserve creates the file that will replace the response at path, and locks it: it is one for all runs.
+func reserve(path string, mode os.FileMode) (*os.File, error) {
+	file, err := createLocked(resolve(path)+".response.tmp", mode)
+	if errors.Is(err, errInUse) {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	defer func() { _ = records.Close() }()
-	if err := refuseSame(path, records); err != nil {
-		return err
-	}
-	places, summary, err := survey(recordsPath, records)
-	if err != nil {
-		return fmt.Errorf("writing response %s: %w", path, err)
+	return file, err
+}
+
+// writeResponse writes a response of the records in several files.
+func writeResponse(path string, create creator, recordsPaths []string, totals ResponseTotals) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing response %s: %w", path, err)
+		}
+	}()
+	var records records
+	var summary batch.Summary
+	for _, recordsPath := range recordsPaths {
+		file, err := os.Open(recordsPath)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = file.Close() }()
+		if err := refuseSame(path, file); err != nil {
+			return err
+		}
+		if err := records.survey(file, &summary); err != nil {
+			return err
+		}
 	}
 	summary.WallTime = totals.WallTime
 	summary.TotalRequests = cmp.Or(totals.TotalRequests, summary.TotalRequests)
-	err = replaceFile(path, createBeside, func(w io.Writer) error { return assemble(w, records, places, &summary) })
-	if err != nil {
-		return fmt.Errorf("writing response %s: %w", path, err)
-	}
-	return nil
+	return replaceFile(path, create, func(w io.Writer) error { return records.assemble(w, &summary) })
 }
 
 // refuseSame protects the records from being replaced by their response.
@@ -54,6 +72,18 @@ func refuseSame(path string, records *os.File) error {
 	return nil
 }
 
+// records are those of several files.
+type records struct {
+	parts  []part
+	places []place
+}
+
+// part is one file. Its offsets follow those of the part before.
+type part struct {
+	start  int64
+	window window
+}
+
 // place says where a record begins.
 type place struct{ index, offset int64 }
 
@@ -61,26 +91,40 @@ func (p place) compare(q place) int {
 	return cmp.Or(cmp.Compare(p.index, q.index), cmp.Compare(p.offset, q.offset))
 }
 
-// survey finds and counts the records, and returns their places in the order of their index.
-func survey(path string, r io.Reader) ([]place, batch.Summary, error) {
-	var places []place
-	var summary batch.Summary
-	records := newRecordReader(path, r)
-	for records.next() {
-		places = append(places, place{*records.record.Index, records.start})
-		records.record.addTo(&summary)
+// survey finds and counts the records of one more file.
+func (r *records) survey(file *os.File, summary *batch.Summary) error {
+	start := int64(0)
+	if n := len(r.places); n > 0 {
+		start = r.places[n-1].offset + 1
 	}
-	slices.SortFunc(places, place.compare)
-	return places, summary, records.err
+	r.parts = append(r.parts, part{start: start, window: window{file: file}})
+	reader := newRecordReader(file.Name(), file)
+	for reader.next() {
+		r.places = append(r.places, place{*reader.record.Index, start + reader.start})
+		reader.record.addTo(summary)
+	}
+	return reader.err
 }
 
-func assemble(w io.Writer, records io.ReaderAt, places []place, summary *batch.Summary) error {
+// line returns the line at a place; it is valid until the next call.
+func (r *records) line(p place) ([]byte, error) {
+	part := &r.parts[0]
+	for i := range r.parts {
+		if r.parts[i].start <= p.offset {
+			part = &r.parts[i]
+		}
+	}
+	return part.window.line(p.offset - part.start)
+}
+
+// assemble writes the response, with the results in the order of their index.
+func (r *records) assemble(w io.Writer, summary *batch.Summary) error {
+	slices.SortFunc(r.places, place.compare)
 	head := append(summary.AppendJSONMembers([]byte{'{'}), `,"results":[`...)
 	if _, err := w.Write(head); err != nil {
 		return err
 	}
-	window := window{file: records}
-	for i, p := range places {
+	for i, p := range r.places {
 		separator := ",\n"
 		if i == 0 {
 			separator = "\n"
@@ -88,7 +132,7 @@ func assemble(w io.Writer, records io.ReaderAt, places []place, summary *batch.S
 		if _, err := io.WriteString(w, separator); err != nil {
 			return err
 		}
-		line, err := window.line(p.offset)
+		line, err := r.line(p)
 		if err != nil {
 			return err
 		}
@@ -98,54 +142,4 @@ func assemble(w io.Writer, records io.ReaderAt, places []place, summary *batch.S
 	}
 	_, err := io.WriteString(w, "\n]}\n")
 	return err
-}
-
-// window is a part of a file in memory. Results finish nearly in order, so that the next line is nearly always in it.
-type window struct {
-	file  io.ReaderAt
-	buf   []byte
-	data  []byte // what of buf is filled
-	start int64  // the offset of data in the file
-}
-
-const windowSize = 256 << 10
-
-// line returns the line at offset, without space around it; it is valid until the next call.
-func (w *window) line(offset int64) ([]byte, error) {
-	if at := offset - w.start; at >= 0 && at < int64(len(w.data)) {
-		if end := bytes.IndexByte(w.data[at:], '\n'); end >= 0 {
-			return bytes.TrimSpace(w.data[at : at+int64(end)]), nil
-		}
-	}
-	// Half of the window lies before the line: what comes next may have finished a little earlier.
-	if err := w.fill(max(0, offset-windowSize/2), windowSize); err != nil {
-		return nil, err
-	}
-	for size := windowSize; ; size *= 2 {
-		at := offset - w.start
-		if at >= int64(len(w.data)) {
-			return nil, fmt.Errorf("the records have changed: %w", io.ErrUnexpectedEOF)
-		}
-		if end := bytes.IndexByte(w.data[at:], '\n'); end >= 0 {
-			return bytes.TrimSpace(w.data[at : at+int64(end)]), nil
-		}
-		if len(w.data) < size { // the last line may lack its end
-			return bytes.TrimSpace(w.data[at:]), nil
-		}
-		if err := w.fill(offset, 2*size); err != nil {
-			return nil, err
-		}
-	}
-}
-
-func (w *window) fill(start int64, size int) error {
-	if cap(w.buf) < size {
-		w.buf = make([]byte, size)
-	}
-	n, err := w.file.ReadAt(w.buf[:size], start)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	w.start, w.data = start, w.buf[:n]
-	return nil
 }

@@ -49,7 +49,7 @@ func ExampleOpenJSONL() {
 func ExampleResponse() {
 	ctx, path := context.Background(), temporary("response.json")
 	defer remove(path)
-	s, err := sink.Response(path)
+	s, err := sink.Response(path, sink.ResponseOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}

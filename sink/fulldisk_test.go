@@ -31,7 +31,7 @@ func TestAFullDiskLeavesWholeRecords(t *testing.T) {
 	results := []*batch.Result{{ID: "a", Success: true}, {ID: "b", Index: 1, Success: true}, {ID: "c", Index: 2, Success: true}}
 	path := filepath.Join(t.TempDir(), "results.jsonl")
 	for room := range 300 {
-		f, err := OpenJSONL(path, JSONLOptions{Overwrite: true})
+		f, err := OpenJSONL(path, JSONLOptions{Overwrite: true, Sync: SyncNever})
 		require.NoError(t, err)
 		require.NoError(t, f.Write(t.Context(), results[:1]))
 		earlier := f.size

@@ -21,7 +21,7 @@ type jsonl struct {
 }
 
 func (j *jsonl) Write(_ context.Context, results []*batch.Result) error {
-	data, encodeErr := j.encoder.lines(results)
+	data, _, encodeErr := j.encoder.lines(results)
 	if len(data) == 0 {
 		return encodeErr
 	}

@@ -91,7 +91,7 @@ func TestATornFileLosesNoWholeRecordAndCanBeContinued(t *testing.T) {
 			if zeros == 0 && cut < len(data) && data[cut] == '\n' {
 				whole++ // it lacks only its newline
 			}
-			f, err := sink.OpenJSONL(path, sink.JSONLOptions{})
+			f, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
 			require.NoError(t, err, "cut at %d: %q", cut, data[:cut])
 			require.Equal(t, whole, f.Earlier().TotalRequests, "cut at %d", cut)
 			torn := cut + zeros - len(linesOf(t, records[:whole]...))
@@ -116,7 +116,7 @@ func TestATornFileOfAnyResultsCanBeContinued(t *testing.T) {
 		data := linesOf(t, records...)
 		cut := rapid.IntRange(0, len(data)).Draw(rt, "cut")
 		require.NoError(rt, os.WriteFile(path, data[:cut], 0o600))
-		f, err := sink.OpenJSONL(path, sink.JSONLOptions{})
+		f, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
 		require.NoError(rt, err)
 		require.NoError(rt, f.Write(t.Context(), records[f.Earlier().TotalRequests:]))
 		require.NoError(rt, f.Close(t.Context()))
@@ -276,7 +276,7 @@ func TestWhatIsWrittenBeforeTheDiskIsFullCanBeContinued(t *testing.T) {
 		disk := &fullDisk{room: room}
 		require.ErrorIs(t, sink.JSONL(disk).Write(t.Context(), records), syscall.ENOSPC)
 		path := writeFile(t, disk.String())
-		f := open(t, path, sink.JSONLOptions{})
+		f := open(t, path, sink.JSONLOptions{Sync: sink.SyncNever})
 		require.NoError(t, f.Write(t.Context(), records[f.Earlier().TotalRequests:]))
 		require.NoError(t, f.Close(t.Context()))
 		require.Equal(t, string(data), readFile(t, path))
@@ -293,14 +293,14 @@ func FuzzOpenJSONL(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "results.jsonl")
 	f.Fuzz(func(t *testing.T, content []byte) {
 		require.NoError(t, os.WriteFile(path, content, 0o600))
-		file, err := sink.OpenJSONL(path, sink.JSONLOptions{})
+		file, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
 		if err != nil {
 			require.Equal(t, string(content), readFile(t, path), "a file that is refused was changed")
 			return
 		}
 		require.NoError(t, file.Write(t.Context(), []*batch.Result{success("last", 9)}))
 		require.NoError(t, file.Close(t.Context()))
-		again, err := sink.OpenJSONL(path, sink.JSONLOptions{})
+		again, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
 		require.NoError(t, err)
 		require.NoError(t, again.Close(t.Context()))
 		require.Equal(t, file.Earlier().TotalRequests+1, again.Earlier().TotalRequests)

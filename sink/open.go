@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,13 @@ type JSONLOptions struct {
 	// RerunFailed takes the failed records out of the file, so that their requests are done again. The file is replaced as a
 	// whole before OpenJSONL returns. It means nothing with Overwrite.
 	RerunFailed bool
+	// Sync says when records are flushed to the disk; default [SyncInterval]: a second after they were written.
+	Sync SyncPolicy
+	// Mode is the mode of a file that is created, before the umask; default 0666. A file that exists keeps its mode.
+	Mode os.FileMode
 }
+
+func (o *JSONLOptions) mode() os.FileMode { return cmp.Or(o.Mode, 0o666) }
 
 // Recovery is what opening an existing file of results found and repaired, for a message to people.
 type Recovery struct {
@@ -43,25 +50,29 @@ func OpenJSONL(path string, options JSONLOptions) (*JSONLFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newJSONLFile(path, file, false), nil
+		return newJSONLFile(path, file, nil).begin(SyncNever), nil
 	}
-	f, err := openLocked(path)
+	created := err != nil
+	f, err := openLocked(path, options.mode())
 	if err != nil {
 		return nil, err
 	}
-	if f, err = f.prepare(options); err != nil {
+	if f, err = f.prepare(&options); err == nil && created && options.Sync != SyncNever {
+		err = syncDir(f.target)
+	}
+	if err != nil {
 		_ = f.file.Close()
 		return nil, foreign(err)
 	}
-	return f, nil
+	return f.begin(options.Sync), nil
 }
 
 var errInUse = errors.New("another run is writing it: wait for its end, or choose another output")
 
 // openLocked opens or creates a regular file that nobody else writes.
-func openLocked(path string) (*JSONLFile, error) {
+func openLocked(path string, mode os.FileMode) (*JSONLFile, error) {
 	for {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o666)
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, mode)
 		if err != nil {
 			return nil, err
 		}
@@ -69,26 +80,22 @@ func openLocked(path string) (*JSONLFile, error) {
 			_ = file.Close()
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if isAt(path, file) {
-			return newJSONLFile(path, file, true), nil
+		if info, err := file.Stat(); err == nil && isAt(path, info) {
+			return newJSONLFile(path, file, info), nil
 		}
 		_ = file.Close() // another run has replaced it before it was locked
 	}
 }
 
-// isAt tells whether path still leads to the file.
-func isAt(path string, file *os.File) bool {
+// isAt tells whether path still leads to a file that was opened.
+func isAt(path string, opened os.FileInfo) bool {
 	atPath, err := os.Stat(path)
-	if err != nil {
-		return false
-	}
-	opened, err := file.Stat()
 	return err == nil && os.SameFile(atPath, opened)
 }
 
 // prepare makes a file that was just opened ready to be written. The file that it returns, also beside an error, is to be
 // closed in place of f.
-func (f *JSONLFile) prepare(options JSONLOptions) (*JSONLFile, error) {
+func (f *JSONLFile) prepare(options *JSONLOptions) (*JSONLFile, error) {
 	if options.Overwrite {
 		return f, f.file.Truncate(0)
 	}
@@ -98,7 +105,7 @@ func (f *JSONLFile) prepare(options JSONLOptions) (*JSONLFile, error) {
 			return f, err
 		}
 		if removed.RemovedFailed > 0 { // f is not the file at the path any more
-			replaced, err := openLocked(f.path)
+			replaced, err := openLocked(f.path, options.mode())
 			if err != nil {
 				return f, err
 			}
@@ -145,7 +152,8 @@ func removeFailed(path string) (Recovery, error) {
 	}
 	defer func() { _ = file.Close() }()
 	records, removed := newRecordReader(path, file), 0
-	err = replaceFile(path, createAnew, func(w io.Writer) error {
+	create := func() (*os.File, error) { return createAnew(resolve(path)+".rerun.tmp", 0o666) }
+	err = replaceFile(path, create, func(w io.Writer) error {
 		for records.next() {
 			if !*records.record.Success {
 				removed++

@@ -97,9 +97,9 @@ func TestAResponseThatCannotBeWrittenKeepsTheResults(t *testing.T) {
 
 func TestResponseRefusesWhatItCannotWriteBeforeTheRun(t *testing.T) {
 	dir := t.TempDir()
-	_, err := sink.Response(dir)
-	require.EqualError(t, err, dir+" is a directory: want a file for the response")
-	_, err = sink.Response(filepath.Join(dir, "no", "response.json"))
+	_, err := sink.Response(dir, sink.ResponseOptions{})
+	require.EqualError(t, err, dir+" is a directory: want a file")
+	_, err = sink.Response(filepath.Join(dir, "no", "response.json"), sink.ResponseOptions{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -165,7 +165,7 @@ func TestWriteResponseLeavesEverythingAsItWasWhenItFails(t *testing.T) {
 
 func newResponse(tb testing.TB, path string) *sink.ResponseFile {
 	tb.Helper()
-	s, err := sink.Response(path)
+	s, err := sink.Response(path, sink.ResponseOptions{})
 	require.NoError(tb, err)
 	return s
 }

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
@@ -24,7 +25,8 @@ type half struct {
 	results []*batch.Result
 }
 
-// Write gives each result to its half. A half without results in the batch isn't written to.
+// Write gives each result to its half. A half without results in the batch isn't written to. Where one half fails, the
+// error is a [*PartialError] if any of the results were written.
 func (s *Splitter) Write(ctx context.Context, results []*batch.Result) error {
 	for _, r := range results {
 		if r.Success {
@@ -33,18 +35,28 @@ func (s *Splitter) Write(ctx context.Context, results []*batch.Result) error {
 			s.bad.results = append(s.bad.results, r)
 		}
 	}
-	return errors.Join(s.good.write(ctx), s.bad.write(ctx))
-}
-
-func (h *half) write(ctx context.Context) error {
-	defer func() {
-		clear(h.results)
-		h.results = h.results[:0]
-	}()
-	if h.sink == nil || len(h.results) == 0 {
+	defer s.good.clear()
+	defer s.bad.clear()
+	good, goodErr := s.good.write(ctx)
+	bad, badErr := s.bad.write(ctx)
+	if goodErr == nil && badErr == nil {
 		return nil
 	}
-	return h.sink.Write(ctx, h.results)
+	return partial(slices.Concat(good, bad), errors.Join(goodErr, badErr))
+}
+
+// write returns what was written. It is valid until the next batch.
+func (h *half) write(ctx context.Context) (written []*batch.Result, err error) {
+	if h.sink == nil || len(h.results) == 0 {
+		return nil, nil
+	}
+	err = h.sink.Write(ctx, h.results)
+	return writtenOf(h.results, err), err
+}
+
+func (h *half) clear() {
+	clear(h.results)
+	h.results = h.results[:0]
 }
 
 // Close closes both halves.

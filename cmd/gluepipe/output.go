@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,15 +17,27 @@ import (
 // output is where the results of a run go. It is the run's sink: it also measures what it is given.
 type output struct {
 	batch.Sink
-	meter    *meter
-	path     string            // "-" for standard output
-	files    []*sink.JSONLFile // what can be continued: the output, and the file of errors
-	response *response         // nil if none is wanted
+	meter   *meter
+	path    string            // "-" for standard output
+	mode    os.FileMode       // of files that are created; 0: as usual
+	files   []*sink.JSONLFile // what can be continued: the output, and the file of errors
+	partial []*batch.Result   // written, of batches that failed
+
+	response     *sink.ResponseFile // nil if none is wanted
+	responsePath string
+}
+
+// syncPolicies are the values of --fsync.
+var syncPolicies = map[string]sink.SyncPolicy{
+	"interval": sink.SyncInterval, "always": sink.SyncAlways, "never": sink.SyncNever,
 }
 
 // openOutput opens the files of results.
 func (a *app) openOutput(ctx context.Context, s *settings) (out *output, err error) {
 	o := &output{meter: newMeter(), path: s.output}
+	if len(s.apiKeys) > 0 { // who keeps keys in a file has others on the machine to think of
+		o.mode = 0o600
+	}
 	defer func() {
 		if err != nil {
 			o.close(ctx)
@@ -50,7 +64,9 @@ func (a *app) openOutput(ctx context.Context, s *settings) (out *output, err err
 }
 
 func (o *output) openFile(path string, s *settings) (batch.Sink, error) {
-	file, err := sink.OpenJSONL(path, sink.JSONLOptions{Overwrite: s.overwrite, RerunFailed: s.rerunFailed})
+	file, err := sink.OpenJSONL(path, sink.JSONLOptions{
+		Overwrite: s.overwrite, RerunFailed: s.rerunFailed, Sync: syncPolicies[s.fsync], Mode: o.mode,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +80,11 @@ func (o *output) Write(ctx context.Context, results []*batch.Result) error {
 		o.meter.record(r)
 	}
 	err := o.Sink.Write(ctx, results)
-	if o.response != nil && o.response.spool != nil {
-		err = errors.Join(err, o.response.spool.Write(ctx, results))
+	if some, ok := err.(*sink.PartialError); ok { //nolint:errorlint // a wrapped one speaks of one file only
+		o.partial = append(o.partial, some.Written...)
+	}
+	if o.response != nil {
+		err = errors.Join(err, o.response.Write(ctx, results))
 	}
 	return err
 }
@@ -140,14 +159,16 @@ func (o *output) places() (places []string) {
 		places = append(places, name+": "+file.Path())
 	}
 	if o.response != nil {
-		places = append(places, "response: "+o.response.path)
+		places = append(places, "response: "+o.responsePath)
 	}
 	return places
 }
 
 // kept tells whether the results can be read again: whether they are in a file, not in a pipe or device.
-func (o *output) kept() bool {
-	info := fileInfo(o.path, nil)
+func (o *output) kept() bool { return isRegular(o.path) }
+
+func isRegular(path string) bool {
+	info := fileInfo(path, nil)
 	return info != nil && info.Mode().IsRegular()
 }
 
@@ -167,15 +188,26 @@ func (o *output) explain(err error) error {
 		return fmt.Errorf("%w; or do the failed requests again: --rerun-failed", err)
 	case errors.As(err, &failed):
 		return fmt.Errorf("stopped at the first failure: %w", err)
-	case o.path == standard && errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.EPIPE) && wroteTo(err, os.Stdout.Name()):
 		return errors.New("standard output was closed before all results were written; -o FILE keeps them")
+	case errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%w: its reader ended before all results were written; a file would keep them", err)
 	}
 	return err
+}
+
+// wroteTo tells whether err comes from writing to the file of that name.
+func wroteTo(err error, name string) bool {
+	failed, ok := errors.AsType[*fs.PathError](err)
+	return ok && failed.Path == name
 }
 
 // close frees the files where the run, which closes them, has not begun.
 func (o *output) close(ctx context.Context) {
 	for _, file := range o.files {
 		_ = file.Close(ctx) // nothing was written, or the run has closed it and told
+	}
+	if o.response != nil {
+		o.response.Discard() // likewise
 	}
 }

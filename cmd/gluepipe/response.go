@@ -4,107 +4,73 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 
 	"github.com/gluepipe/gluepipe/sink"
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-// response is the file for all results as one JSON object. It is assembled from the records on disk, so that it speaks of
-// all runs over an output; where the results go to standard output, from a copy of this run's.
-type response struct {
-	path  string
-	spool *sink.ResponseFile // the copy; nil where the records are on disk
-}
-
 // checkResponse finds out, before anything is touched, whether a response can be written. path may be "".
 func checkResponse(path string) error {
-	info, err := os.Stat(path)
-	switch {
-	case path == "", err == nil && !info.IsDir() && !info.Mode().IsRegular(): // a pipe or device
+	if path == "" {
 		return nil
-	case err == nil && info.IsDir():
-		return fmt.Errorf("--response: %s is a directory: want a file", path)
 	}
-	target := path
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		target = resolved
-	}
-	probe, err := os.CreateTemp(filepath.Dir(target), filepath.Base(target)+".*.tmp") // as the response itself will be
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pathErr.Err
+	response, err := sink.Response(path, sink.ResponseOptions{})
+	if failed, ok := errors.AsType[*fs.PathError](err); ok { // of a temporary file
+		err = fmt.Errorf("writing %s: %w", path, failed.Err)
 	}
 	if err != nil {
-		return fmt.Errorf("--response: writing %s: %w", path, err)
+		return fmt.Errorf("--response: %w", err)
 	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	response.Discard()
+	return nil
 }
 
 // openResponse is called when nothing else keeps the run from beginning: a response that exists is only replaced by one of
 // a run. path may be "".
-func (o *output) openResponse(path string) error {
+//
+// The response is assembled from the records on disk, so that it speaks of all runs over an output; where they can't be read
+// again, from a copy of this run's.
+func (o *output) openResponse(path string) (err error) {
 	if path == "" {
 		return nil
 	}
-	o.response = &response{path: path}
-	if o.path != standard {
-		return nil
+	options := sink.ResponseOptions{Mode: o.mode}
+	if o.path != standard && !slices.ContainsFunc(o.files, func(f *sink.JSONLFile) bool { return !isRegular(f.Path()) }) {
+		options.From = o.files
 	}
-	var err error
-	o.response.spool, err = sink.Response(path)
-	return err
+	o.responsePath = path
+	if o.response, err = sink.Response(path, options); err != nil {
+		return fmt.Errorf("--response: %w", err)
+	}
+	return nil
 }
 
-// writeResponse writes the response when the run is over, also one that broke.
+// writeResponse ends the run's account when it is over, also when it broke: it corrects the summary by what the files have
+// of a batch that failed, and writes the response, which counts the same records.
 func (o *output) writeResponse(ctx context.Context, summary *batch.Summary) error {
+	for _, r := range o.partial {
+		recount(summary, r)
+	}
 	if o.response == nil {
 		return nil
 	}
-	totals := sink.ResponseTotals{WallTime: summary.WallTime, TotalRequests: summary.TotalRequests}
-	if spool := o.response.spool; spool != nil {
-		spool.Totals = totals
-		return spool.Close(ctx)
-	}
-	if len(o.files) == 1 {
-		return sink.WriteResponse(o.response.path, o.path, totals)
-	}
-	joined, err := o.joinFiles()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(joined) }()
-	return sink.WriteResponse(o.response.path, joined, totals)
+	o.response.Totals = sink.ResponseTotals{WallTime: summary.WallTime, TotalRequests: summary.TotalRequests}
+	return o.response.Close(ctx)
 }
 
-// joinFiles returns a temporary file with the records of all files.
-func (o *output) joinFiles() (path string, err error) {
-	joined, err := os.CreateTemp(filepath.Dir(o.path), filepath.Base(o.path)+".*.tmp")
-	if err != nil {
-		return "", err
+// recount counts a result for what it is, which a broken run has counted as not finished.
+func recount(summary *batch.Summary, r *batch.Result) {
+	summary.UnfinishedRequests--
+	summary.FailedRequests--
+	if summary.FailedByType[batch.ErrCancelled]--; summary.FailedByType[batch.ErrCancelled] == 0 {
+		delete(summary.FailedByType, batch.ErrCancelled)
 	}
-	for _, file := range o.files {
-		if err = appendFile(joined, file.Path()); err != nil {
-			break
-		}
+	if r.Success {
+		summary.SuccessfulRequests++
+		return
 	}
-	if closeErr := joined.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		_ = os.Remove(joined.Name())
-	}
-	return joined.Name(), err
-}
-
-func appendFile(to io.Writer, path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_, err = io.Copy(to, file)
-	return err
+	summary.FailedRequests++
+	summary.FailedByType[r.ErrorType]++
 }

@@ -25,6 +25,7 @@ type settings struct {
 	response     string
 	overwrite    bool
 	rerunFailed  bool
+	fsync        string
 	limit        int
 	maxLineBytes int64
 	dryRun       bool
@@ -59,7 +60,7 @@ type settings struct {
 
 func defaultSettings() *settings {
 	return &settings{
-		model: "openai:gpt-4o-mini", maxToolIterations: 10, maxLineBytes: 16 << 20,
+		model: "openai:gpt-4o-mini", maxToolIterations: 10, maxLineBytes: 16 << 20, fsync: "interval",
 		maxConcurrent: 5, errorStrategy: "continue", abortAfter: 100, timeout: 10 * time.Minute, toolTimeout: time.Minute,
 		grace: 30 * time.Second, maxRateLimitWait: 15 * time.Minute, maxResponseBytes: 64 << 20,
 		progress: "auto", logLevel: "warn", logFormat: "console",
@@ -73,6 +74,8 @@ func (s *settings) runFlags(flags *pflag.FlagSet) {
 	text(flags, &s.response, "response", "FILE", "write all results and their summary here, as one JSON object")
 	toggle(flags, &s.overwrite, "overwrite", "start over: replace an output that exists")
 	toggle(flags, &s.rerunFailed, "rerun-failed", "continue an output and do its failed requests again")
+	choice(flags, &s.fsync, "fsync", "when results are flushed to the disk: each second, after each batch, or by the system",
+		"interval", "always", "never")
 	s.requestFlags(flags)
 	toggle(flags, &s.dryRun, "dry-run", "print the bodies that would be sent, and call nothing")
 	text(flags, &s.baseURL, "base-url", "URL", "where the chat completions are, up to /v1 (default the provider's)")
