@@ -62,18 +62,19 @@ func TestWhatIsInFlightWhenARunStopsIsKept(t *testing.T) {
 			if c.Messages[0].Text() == "message 0" {
 				return (&model{takes: time.Second}).fails(ctx, errGone)
 			}
-			return (&model{takes: 5*time.Minute}).Complete(ctx, c)
+			return (&model{takes: 5 * time.Minute}).Complete(ctx, c)
 		})
 		p := newProcessor(t, &Config{Completer: slow, MaxConcurrent: 4})
 		begin := time.Now()
 		response, err := p.Process(t.Context(), requests(1000))
 		require.ErrorIs(t, err, batch.ErrAPIConnection)
-		require.Equal(t, 3, response.SuccessfulRequests)
-		require.Equal(t, response.TotalRequests-3, response.UnfinishedRequests)
-		require.Equal(t, 5*time.Minute, time.Since(begin))
+		// The worker that met the failure may have begun with another request before it was heard of.
+		require.Contains(t, []int{3, 4}, response.SuccessfulRequests)
+		require.Equal(t, response.TotalRequests-response.SuccessfulRequests, response.UnfinishedRequests)
+		require.LessOrEqual(t, time.Since(begin), 5*time.Minute+time.Second)
 		require.Equal(t, "left for a later run: no connection", response.Results[0].Error)
 		require.Equal(t, 1, response.Results[0].Attempts)
-		require.Equal(t, "left for a later run", response.Results[100].Error)
+		require.Equal(t, "left for a later run", response.Results[response.TotalRequests-1].Error)
 	})
 }
 
@@ -218,7 +219,7 @@ func TestARunThatStopsCanBeCancelled(t *testing.T) {
 		m := &model{takes: time.Hour, fail: always(errGone)}
 		quick := llm.CompleterFunc(func(ctx context.Context, c *llm.Call) (*llm.Answer, error) {
 			if c.Messages[0].Text() == "message 0" {
-				return nil, errGone
+				return (&model{takes: time.Second}).fails(ctx, errGone)
 			}
 			return m.Complete(ctx, c)
 		})
