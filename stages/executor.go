@@ -181,72 +181,6 @@ func (e *Executor) runTools(ctx context.Context, item *batch.Item, message batch
 	}
 }
 
-// call makes one model call and books what it took and used.
-func (e *Executor) call(ctx context.Context, item *batch.Item) (*llm.Answer, error) {
-	r, request := item.Result, item.Effective
-	call := &llm.Call{
-		Model: request.Model, Messages: request.Messages, Tools: request.Tools, ResponseFormat: request.ResponseFormat,
-		Params: request.Params, Timeout: e.within(request.Timeout, item), KeepRaw: e.config.KeepRaw,
-		Hedges: hedges(r),
-	}
-	begin, before := time.Now(), call.Hedges
-	defer func() { // deferred, since a Completer may panic
-		addHedges(r, call.Hedges-before)
-		r.WaitTime += call.Waited
-		r.ElapsedTime += time.Since(begin) - call.Waited
-	}()
-	answer, err := e.config.Completer.Complete(ctx, call)
-	if err == nil && answer == nil {
-		err = failure(batch.ErrServer, "the completer returned neither an answer nor an error")
-	}
-	if err != nil {
-		return nil, err
-	}
-	addUse(r, answer.Usage, answer.CostUSD)
-	r.Model, r.FinishReason = answer.Model, answer.FinishReason
-	if answer.Raw != nil {
-		r.Raw = answer.Raw
-	}
-	return answer, nil
-}
-
-// hedged marks, in a result's metadata, a request one of whose calls was made a second time. That is done once a request.
-const hedged = "_hedged"
-
-// hedges returns how many of the result's attempts were made beside a slow one.
-func hedges(r *batch.Result) int {
-	if r.Attempts > 1 && r.Metadata[hedged] == true { // the request may have brought it
-		return 1
-	}
-	return 0
-}
-
-func addHedges(r *batch.Result, n int) {
-	if n > 0 {
-		r.Attempts += n
-		r.SetMetadata(hedged, true)
-	}
-}
-
-func failure(kind batch.ErrorKind, format string, args ...any) error {
-	return &llm.Error{Kind: kind, Err: fmt.Errorf(format, args...)}
-}
-
-func addUse(r *batch.Result, tokens *batch.TokenUsage, cost *float64) {
-	if tokens != nil {
-		if r.TokensUsed == nil {
-			r.TokensUsed = &batch.TokenUsage{}
-		}
-		r.TokensUsed.Add(tokens)
-	}
-	if cost != nil {
-		if r.CostUSD == nil {
-			r.CostUSD = new(float64)
-		}
-		*r.CostUSD += *cost
-	}
-}
-
 // executable tells whether the turn can be executed: a call of a tool that is defined without code is the caller's to make,
 // and so is then the whole turn. A tool that nobody knows is executed, as an error that the model can mend.
 func executable(tools []batch.Tool, calls []batch.ToolCall) bool {
@@ -258,4 +192,8 @@ func executable(tools []batch.Tool, calls []batch.ToolCall) bool {
 		}
 	}
 	return true
+}
+
+func failure(kind batch.ErrorKind, format string, args ...any) error {
+	return &llm.Error{Kind: kind, Err: fmt.Errorf(format, args...)}
 }
