@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -66,18 +65,19 @@ type wireUsage struct {
 type count int64
 
 func (n *count) UnmarshalJSON(data []byte) error {
-	const most = 1 << 53 // up to here a float64 holds every integer
+	const most = 1e12 // far beyond any model, and far from where sums overflow
 	if f, err := strconv.ParseFloat(string(data), 64); err == nil && f > 0 && f <= most {
 		*n = count(f)
 	}
 	return nil
 }
 
-// amount reads a price in the same spirit: NaN and Inf, which servers write as strings, are none.
+// amount reads a price in US dollars in the same spirit: NaN and Inf, which servers write as strings, are none, nor is what
+// nobody would pay or be paid.
 type amount struct{ value *float64 }
 
 func (a *amount) UnmarshalJSON(data []byte) error {
-	if f, err := strconv.ParseFloat(string(bytes.Trim(data, `"`)), 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
+	if f, err := strconv.ParseFloat(string(bytes.Trim(data, `"`)), 64); err == nil && f >= 0 && f <= 1e6 {
 		a.value = &f
 	}
 	return nil
@@ -103,10 +103,7 @@ func (u *wireUsage) cost() *float64 {
 
 // answer reads an answer that came whole.
 func (c *Client) answer(call *Call, resp *http.Response, body []byte) (*Answer, error) {
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, c.statusError(call, resp, body)
-	}
-	a, fail := c.decode(body)
+	a, fail := c.decode(statusLine(resp.StatusCode), body)
 	if fail == nil {
 		a.Header, a.Raw = readHeader(resp.Header, time.Now()), raw(call, resp, body)
 		return a, nil
@@ -121,37 +118,38 @@ func (c *Client) answer(call *Call, resp *http.Response, body []byte) (*Answer, 
 }
 
 // decode reads the body of an answer with a good status. Its errors lack what the headers say.
-func (c *Client) decode(body []byte) (answer *Answer, fail *Error) {
+func (c *Client) decode(status string, body []byte) (answer *Answer, fail *Error) {
 	defer func() {
 		if fail != nil {
 			fail.Err = c.secrets.error(fail.Err)
 		}
 	}()
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, answerError(batch.ErrServer, true, "200 OK: the answer is empty")
+		return nil, answerError(batch.ErrServer, true, "%s: the answer is empty", status)
 	}
 	var wire wireAnswer
-	if err := json.Unmarshal(body, &wire); err != nil {
-		return nil, c.broken(body, err)
+	err := json.Unmarshal(body, &wire)
+	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
+	if err != nil && !mistyped {
+		return nil, c.broken(status, body, err)
 	}
-	if !isBlank(wire.Error) {
-		return nil, c.errorInside(body, wire.Usage)
+	if inside := c.errorInside(&wire, body); inside != nil {
+		return nil, inside
 	}
-	if len(wire.Choices) == 0 {
-		if _, ok := parseErrorBody(body); ok {
-			return nil, c.errorInside(body, wire.Usage)
-		}
-		return nil, wire.fail(batch.ErrServer, true, "200 OK: the answer has no choices")
+	// json left out what has a wrong type, and read the rest: an answer that was paid for is not lost over a detail.
+	answer, fail = wire.accept(status, body)
+	if mistyped && fail != nil && fail.Kind == batch.ErrServer {
+		fail.Err = c.broken(status, body, err).Err
 	}
-	choice := &wire.Choices[0]
-	if !isBlank(choice.Error) {
-		return nil, c.errorInside(append(append([]byte(`{"error":`), choice.Error...), '}'), wire.Usage)
-	}
-	return wire.accept(choice, body)
+	return answer, fail
 }
 
 // accept makes the answer, unless its choice is one in form only.
-func (w *wireAnswer) accept(choice *wireChoice, body []byte) (*Answer, *Error) {
+func (w *wireAnswer) accept(status string, body []byte) (*Answer, *Error) {
+	if len(w.Choices) == 0 {
+		return nil, w.fail(batch.ErrServer, true, "%s: the answer has no choices", status)
+	}
+	choice := &w.Choices[0]
 	m := &choice.Message
 	switch {
 	case choice.FinishReason == "content_filter":
@@ -160,14 +158,16 @@ func (w *wireAnswer) accept(choice *wireChoice, body []byte) (*Answer, *Error) {
 		return nil, w.fail(batch.ErrServer, true, "the provider failed midway (finish_reason error)")
 	case isNull(m.Content):
 		if m.Refusal == "" && !bool(m.ToolCalls || m.FunctionCall || m.Audio) && choice.FinishReason != "length" {
-			return nil, w.fail(batch.ErrServer, true, "the answer has no content (finish_reason %q)", choice.FinishReason)
+			return nil, w.fail(batch.ErrServer, true, "the answer has no content (finish_reason %q)",
+				clip(choice.FinishReason, maxNameBytes))
 		}
 	case m.Content[0] != '"' && m.Content[0] != '[':
 		return nil, w.fail(batch.ErrServer, true, "the answer's content is neither a text nor a list of parts")
 	}
 	a := &Answer{
-		Message: batch.Message{Role: m.Role, Content: m.Content}, Refusal: m.Refusal, FinishReason: choice.FinishReason,
-		Model: w.Model, Usage: w.Usage.tokens(), CostUSD: w.Usage.cost(),
+		Message: batch.Message{Role: m.Role, Content: m.Content}, Refusal: m.Refusal,
+		FinishReason: clip(choice.FinishReason, maxNameBytes), Model: clip(w.Model, maxNameBytes),
+		Usage: w.Usage.tokens(), CostUSD: w.Usage.cost(),
 	}
 	if m.more() {
 		var whole struct {
@@ -177,6 +177,11 @@ func (w *wireAnswer) accept(choice *wireChoice, body []byte) (*Answer, *Error) {
 		}
 		if err := json.Unmarshal(body, &whole); err != nil {
 			return nil, w.fail(batch.ErrServer, true, "the answer's message can't be read: %w", err)
+		}
+		// A body that has a member twice can be read in two ways.
+		if len(whole.Choices) == 0 || isNull(whole.Choices[0].Message.Content) != isNull(m.Content) ||
+			len(whole.Choices[0].Message.ToolCalls) == 0 && bool(m.ToolCalls) {
+			return nil, w.fail(batch.ErrServer, true, "the answer contradicts itself")
 		}
 		a.Message = whole.Choices[0].Message
 	} else if m.Refusal != "" {
@@ -194,34 +199,6 @@ func (w *wireAnswer) accept(choice *wireChoice, body []byte) (*Answer, *Error) {
 func (w *wireAnswer) fail(kind batch.ErrorKind, retryable bool, format string, args ...any) *Error {
 	e := answerError(kind, retryable, format, args...)
 	e.Usage, e.CostUSD = w.Usage.tokens(), w.Usage.cost()
-	return e
-}
-
-// broken is the error of a body that is not the JSON of an answer. Its text holds nothing that a model wrote.
-func (c *Client) broken(body []byte, err error) *Error {
-	var syntax *json.SyntaxError
-	start := bytes.TrimSpace(body)[0]
-	switch {
-	case start != '{' && start != '[':
-		return answerError(batch.ErrServer, true, "200 OK: the answer is not JSON: %s", readable(c.secrets.body(body)))
-	case errors.As(err, &syntax) && syntax.Offset >= int64(len(bytes.TrimRight(body, " \t\r\n"))):
-		return answerError(batch.ErrServer, true, "200 OK: the answer's JSON ends early, after %d bytes", len(body))
-	case errors.As(err, &syntax):
-		return answerError(batch.ErrServer, true, "200 OK: the answer's JSON is broken")
-	}
-	if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return answerError(batch.ErrServer, true,
-			"200 OK: the answer is no chat completion: field %q has a wrong type", mistyped.Field)
-	}
-	return answerError(batch.ErrServer, true, "200 OK: the answer is no chat completion: %w", err)
-}
-
-// errorInside is the error that stands in an answer with a good status.
-func (c *Client) errorInside(body []byte, usage *wireUsage) *Error {
-	parsed, _ := parseErrorBody(c.secrets.body(body))
-	c.secrets.errorBody(&parsed)
-	e := newAPIError(http.StatusOK, nil, parsed, time.Now())
-	e.Usage, e.CostUSD = usage.tokens(), usage.cost()
 	return e
 }
 

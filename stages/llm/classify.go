@@ -130,6 +130,10 @@ func classify(status int, body providerError) (kind batch.ErrorKind, retryable b
 		return batch.ErrAPITimeout, true
 	case status == http.StatusConflict:
 		return batch.ErrInvalidRequest, true
+	// 499 is nginx's name for a client that went: here some proxy on the way, or Google's CANCELLED.
+	// https://google.aip.dev/193, https://cloud.google.com/apis/design/errors
+	case status == http.StatusTooEarly, status == 499:
+		return batch.ErrServer, true
 	case status == http.StatusTooManyRequests:
 		return batch.ErrRateLimit, true
 	case status >= 300 && status < 500:

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/sashabaranov/go-openai"
 
@@ -29,7 +28,8 @@ type ClientConfig struct {
 	HTTPClient openai.HTTPDoer
 	// MaxConns is how many idle connections the default HTTPClient keeps: as many as calls are in flight; default: 100.
 	MaxConns int
-	// MaxResponseBytes bounds an answer's body; default: 64 MiB.
+	// MaxResponseBytes bounds an answer's body, as it is once decompressed; default: 64 MiB. Of an error's body 1 MiB at most
+	// is read.
 	MaxResponseBytes int64
 }
 
@@ -170,18 +170,17 @@ func (c *Client) Complete(ctx context.Context, call *Call) (*Answer, error) {
 	c.secrets.requestIDs(resp.Header)
 	buf := c.buffers.Get().(*bytes.Buffer)
 	defer c.release(buf)
-	// One byte more tells a body that is too large from one that just fits. A body read to its end, a late last chunk
-	// included, leaves the connection fit for the next call.
-	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, c.maxBytes+1)); err != nil {
-		return nil, c.networkError(ctx, "reading the answer from "+c.where, err)
+	if succeeded(resp) {
+		return c.readAnswer(ctx, call, resp, buf)
 	}
-	if int64(buf.Len()) > c.maxBytes {
-		return nil, c.tooLarge(resp)
-	}
-	return c.answer(call, resp, buf.Bytes())
+	return nil, c.readFailure(ctx, call, resp, buf)
 }
 
-// request makes the request, with all that net/http needs to send it again on another connection.
+// request makes the request, with all that net/http needs to send it again on another connection. It does so where nobody
+// can have worked on it: over HTTP/1 where a connection that had been idle turned out to be closed before a byte was
+// written (an Idempotency-Key would change that, so there is none); over HTTP/2 also where the server says that it hasn't
+// begun (GOAWAY, REFUSED_STREAM). One case is less certain, and happens within the one attempt that is counted: a stream
+// that the server resets with PROTOCOL_ERROR, which is how some servers close a connection.
 func (c *Client) request(ctx context.Context, body []byte) *http.Request {
 	getBody := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	first, _ := getBody()
@@ -191,23 +190,6 @@ func (c *Client) request(ctx context.Context, body []byte) *http.Request {
 		Body: first, GetBody: getBody, ContentLength: int64(len(body)),
 	}
 	return req.WithContext(ctx)
-}
-
-func (c *Client) tooLarge(resp *http.Response) *Error {
-	e := answerError(batch.ErrServer, false,
-		"the answer is larger than %d bytes: ask for less, or raise MaxResponseBytes", c.maxBytes)
-	e.Status, e.RequestID, e.Header = resp.StatusCode, requestID(resp.Header), readHeader(resp.Header, time.Now())
-	return e
-}
-
-// maxPooledBytes keeps one gigantic answer from staying in memory for good.
-const maxPooledBytes = 1 << 20
-
-func (c *Client) release(buf *bytes.Buffer) {
-	if buf.Cap() <= maxPooledBytes {
-		buf.Reset()
-		c.buffers.Put(buf)
-	}
 }
 
 // sizeHint is about the length of the call's body.

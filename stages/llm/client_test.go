@@ -62,7 +62,7 @@ func choice(message, finish string) string {
 func TestClientReadsAnAnswer(t *testing.T) {
 	client := serve(t, reply(200, `{"model":"gpt-4o-mini-2024","choices":[{"index":0,"message":{"role":"assistant",
 		"content":"Hi \u00e9"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,
-		"cost":0.00015}}`, "X-Request-Id", "req_1", "X-Ratelimit-Remaining-Requests", "59", "X-Ratelimit-Reset-Requests", "6m0s",
+		"cost":0.00015}}`, "X-Request-Id", "req_1", "X-Ratelimit-Remaining-Requests", "59", "X-Ratelimit-Reset-Requests", "6s",
 		"X-Ratelimit-Limit-Requests", "60", "X-Ratelimit-Remaining-Tokens", "1000", "X-Ratelimit-Reset-Tokens", "120ms"))
 	call := ask("Hello")
 	call.KeepRaw = true
@@ -74,7 +74,7 @@ func TestClientReadsAnAnswer(t *testing.T) {
 	require.Equal(t, &batch.TokenUsage{Prompt: 3, Completion: 4, Total: 7}, answer.Usage)
 	require.InDelta(t, 0.00015, *answer.CostUSD, 1e-12)
 	require.Equal(t, llm.Header{
-		LimitRequests: 60, LimitTokens: -1, RemainingRequests: 59, RemainingTokens: 1000, ResetRequests: 6 * time.Minute, ResetTokens: 120 * time.Millisecond,
+		LimitRequests: 60, LimitTokens: -1, RemainingRequests: 59, RemainingTokens: 1000, ResetRequests: 6 * time.Second, ResetTokens: 120 * time.Millisecond,
 	}, answer.Header)
 	require.Equal(t, 200, answer.Raw.Status)
 	require.Equal(t, "req_1", answer.Raw.RequestID)

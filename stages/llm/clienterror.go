@@ -31,7 +31,7 @@ func (c *Client) statusError(call *Call, resp *http.Response, body []byte) *Erro
 	switch {
 	case ok:
 		c.secrets.errorBody(&parsed)
-	case resp.StatusCode < 400:
+	case redirects(resp.StatusCode):
 		parsed.message = c.secrets.text(redirectText(resp.Header.Get("Location")))
 	default:
 		parsed.message = c.secrets.text(readable(body))
@@ -40,6 +40,8 @@ func (c *Client) statusError(call *Call, resp *http.Response, body []byte) *Erro
 	e.Raw = raw(call, resp, body)
 	return e
 }
+
+func redirects(status int) bool { return status >= 300 && status < 400 }
 
 // redirectText names where a redirect leads, without what may be secret in it.
 func redirectText(location string) string {

@@ -75,7 +75,7 @@ func TestErrorsAreClassifiedByStatusAndCode(t *testing.T) {
 		"200 HTML":            {200, "<html><title>Sign in</title></html>", batch.ErrServer, retried, "200 OK: the answer is not JSON: Sign in"},
 		"200 no choices":      {200, `{"choices":[]}`, batch.ErrServer, retried, "200 OK: the answer has no choices"},
 		"200 null":            {200, `null`, batch.ErrServer, retried, "200 OK: the answer has no choices"},
-		"200 array":           {200, `[]`, batch.ErrServer, retried, `200 OK: the answer is no chat completion: field "" has a wrong type`},
+		"200 array":           {200, `[]`, batch.ErrServer, retried, "200 OK: the answer is JSON, but no chat completion"},
 		"200 ends early":      {200, `{"choices":[{"message":{"content":"secret`, batch.ErrServer, retried, "200 OK: the answer's JSON ends early, after 41 bytes"},
 		"200 broken":          {200, `{"choices":x}`, batch.ErrServer, retried, "200 OK: the answer's JSON is broken"},
 		"200 wrong type":      {200, `{"choices":"secret"}`, batch.ErrServer, retried, `200 OK: the answer is no chat completion: field "choices" has a wrong type`},

@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"encoding/json"
 	"html"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,6 +23,7 @@ type providerError struct {
 	status  int // "code", where it is an HTTP status
 	// retryDelay is Google's RetryInfo, which comes in the body instead of a header.
 	retryDelay time.Duration
+	headers    http.Header // OpenRouter's metadata.headers, those of the provider behind it among them
 }
 
 // parseErrorBody reads {"error": {...}}, {"error": "text", "code": ...}, {"message": ...}, {"detail": ...}, and a list of
@@ -70,6 +73,12 @@ func (p *providerError) read(members map[string]json.RawMessage) {
 	if json.Unmarshal(members["innererror"], &inner) == nil {
 		p.inner = inner.Code
 	}
+	var metadata struct {
+		Headers map[string]any `json:"headers"`
+	}
+	if json.Unmarshal(members["metadata"], &metadata) == nil && len(metadata.Headers) > 0 {
+		p.headers = headerOf(metadata.Headers)
+	}
 	var details []struct {
 		RetryDelay string `json:"retryDelay"`
 	}
@@ -92,10 +101,11 @@ func (p *providerError) setStatus(code int) bool {
 // isBlank says that a member is missing or says nothing.
 func isBlank(raw json.RawMessage) bool {
 	switch string(raw) {
-	case "", "null", "{}", "[]", `""`, "false":
+	case "", "null", `""`, "false":
 		return true
 	}
-	return false
+	empty := raw[0] == '{' || raw[0] == '['
+	return empty && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
 // plain returns the text of a JSON string, the texts of a list, and any other value as it stands.
@@ -150,9 +160,13 @@ func htmlText(page string) string {
 	}
 }
 
-// shorten puts a text on one line of at most limit bytes.
+// shorten puts a text on one line of at most limit bytes and the dots, without what would control a terminal.
 func shorten(text string, limit int) string {
-	text = strings.Join(strings.Fields(text), " ")
+	hidden := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	return clip(strings.Join(strings.FieldsFunc(text, hidden), " "), limit)
+}
+
+func clip(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}

@@ -23,14 +23,17 @@ func (e *apiError) Unwrap() error { return e.api }
 
 // newAPIError makes the error of an answer that is one, from its status, its headers and what its body says.
 func newAPIError(status int, header http.Header, body providerError, now time.Time) *Error {
-	limits := readHeader(header, now)
+	body.clip()
 	if status == http.StatusOK && body.status != 0 {
 		status = body.status // a router that had begun to answer puts the status it would have sent into the body
 	}
 	kind, retryable := classify(status, body)
+	limits := readHeader(header, now)
+	now = clock(header, now)
+	inside := retryAfter(status, body.headers, readHeader(body.headers, now), now)
 	return &Error{
 		Kind: kind, Status: status, Code: cmp.Or(body.code, body.kind), RequestID: requestID(header), Retryable: retryable,
-		RetryAfter: max(retryAfter(status, header, limits, now), body.retryDelay),
+		RetryAfter: max(retryAfter(status, header, limits, now), inside, body.retryDelay),
 		Header:     limits,
 		Err:        &apiError{text: body.text(status), api: body.api(status)},
 	}
@@ -41,6 +44,16 @@ func answerError(kind batch.ErrorKind, retryable bool, format string, args ...an
 	return &Error{
 		Kind: kind, Retryable: retryable, Header: noHeader,
 		Err: fmt.Errorf(format, args...),
+	}
+}
+
+// maxNameBytes is room for any code, id or model's name. What is longer is cut, since errors are kept, logged and written.
+const maxNameBytes = 200
+
+func (p *providerError) clip() {
+	p.message = clip(p.message, 64<<10)
+	for _, name := range [...]*string{&p.kind, &p.code, &p.inner, &p.param} {
+		*name = clip(*name, maxNameBytes)
 	}
 }
 
@@ -87,9 +100,4 @@ func statusLine(status int) string {
 		line += " " + text
 	}
 	return line
-}
-
-// requestID returns the id under which the provider's support finds the call. Each provider has a header of its own.
-func requestID(h http.Header) string {
-	return cmp.Or(h.Get("X-Request-Id"), h.Get("Request-Id"), h.Get("Apim-Request-Id"))
 }

@@ -11,25 +11,13 @@ import (
 // maxRetryAfter bounds what a server may demand: more than a day is a mistake, or a job for a later run.
 const maxRetryAfter = 24 * time.Hour
 
-// noHeader is what is known of the limits where there was no answer.
-var noHeader = Header{LimitRequests: -1, LimitTokens: -1, RemainingRequests: -1, RemainingTokens: -1}
-
-// readHeader reads what an answer's headers say of limits.
-func readHeader(h http.Header, now time.Time) Header {
-	return Header{
-		LimitRequests:     parseCount(h.Get("X-Ratelimit-Limit-Requests")),
-		LimitTokens:       parseCount(h.Get("X-Ratelimit-Limit-Tokens")),
-		RemainingRequests: parseCount(h.Get("X-Ratelimit-Remaining-Requests")),
-		RemainingTokens:   parseCount(h.Get("X-Ratelimit-Remaining-Tokens")),
-		ResetRequests:     parseWait(h.Get("X-Ratelimit-Reset-Requests"), now),
-		ResetTokens:       parseWait(h.Get("X-Ratelimit-Reset-Tokens"), now),
-	}
-}
-
 // retryAfter returns the wait that a failed answer demands: the longer of its Retry-After and retry-after-ms; else, on a 429,
 // the reset of a limit of which nothing remains. A reset is the time until the whole limit is free again, which is more than a
 // call needs, and so the last resort: https://platform.openai.com/docs/guides/rate-limits
+//
+// A date is as far away as it is from the answer's own date.
 func retryAfter(status int, h http.Header, limits Header, now time.Time) time.Duration {
+	now = clock(h, now)
 	wait, exact := parseWait(h.Get("Retry-After"), now), parseMillis(h.Get("Retry-After-Ms"))
 	if exact > wait || exact > wait-time.Second && exact > 0 { // the seconds are the milliseconds rounded up
 		wait = exact
@@ -44,15 +32,6 @@ func retryAfter(status int, h http.Header, limits Header, now time.Time) time.Du
 		wait = max(wait, limits.ResetTokens)
 	}
 	return wait
-}
-
-// parseCount returns -1 for what isn't a count.
-func parseCount(s string) int {
-	n, err := strconv.Atoi(strings.TrimSpace(s))
-	if err != nil || n < 0 {
-		return -1
-	}
-	return n
 }
 
 // parseWait reads seconds ("20", "0.5"), a duration ("6m0s", "120ms"), or a date as HTTP or RFC 3339 write it. What is

@@ -38,5 +38,5 @@ func (t timeout) Complete(ctx context.Context, call *Call) (*Answer, error) {
 // answeredWithError tells a failure that the server reported from one that the end of the context made.
 func answeredWithError(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.Status >= 400
+	return ok && e.Status >= 300
 }

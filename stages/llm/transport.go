@@ -28,6 +28,8 @@ func NewTransport(maxConns int) *http.Transport {
 		ForceAttemptHTTP2:   true, // a dialer of one's own switches it off otherwise
 		MaxIdleConnsPerHost: maxConns,
 		IdleConnTimeout:     90 * time.Second,
+		// net/http's default is ten times as much, for each call in flight.
+		MaxResponseHeaderBytes: 1 << 20,
 		// One HTTP/2 connection carries all calls: without pings a dead one goes unnoticed until they time out.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}

@@ -1,0 +1,73 @@
+package llm
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+// maxErrorBytes is room for what a server has to say of a failure.
+const maxErrorBytes = 1 << 20
+
+func succeeded(resp *http.Response) bool { return resp.StatusCode >= 200 && resp.StatusCode <= 299 }
+
+// readAnswer reads a body that should be an answer.
+func (c *Client) readAnswer(ctx context.Context, call *Call, resp *http.Response, buf *bytes.Buffer) (*Answer, error) {
+	// One byte more tells a body that is too large from one that just fits. A body read to its end, a late last chunk
+	// included, leaves the connection fit for the next call.
+	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, c.maxBytes+1)); err != nil {
+		e := c.networkError(ctx, "reading the answer from "+c.where, err)
+		e.RequestID, e.Header = requestID(resp.Header), readHeader(resp.Header, time.Now())
+		return nil, e
+	}
+	if int64(buf.Len()) > c.maxBytes {
+		return nil, c.tooLarge(resp)
+	}
+	return c.answer(call, resp, clean(buf.Bytes()))
+}
+
+// readFailure reads a body that should be an error. The status says enough already: a body that is too long, breaks off or
+// doesn't come in time changes nothing. Only the end of the run does.
+func (c *Client) readFailure(ctx context.Context, call *Call, resp *http.Response, buf *bytes.Buffer) *Error {
+	limit := min(c.maxBytes, maxErrorBytes)
+	if _, err := buf.ReadFrom(io.LimitReader(resp.Body, limit)); err != nil && ctx.Err() != nil {
+		if ended := contextError(ctx); ended.Kind != batch.ErrAPITimeout {
+			return ended
+		}
+	}
+	return c.statusError(call, resp, clean(buf.Bytes()))
+}
+
+var byteOrderMark = []byte("\uFEFF")
+
+// clean makes of body what JSON may hold, so that an answer is not lost over a mark or a broken letter, and nothing that is
+// not UTF-8 goes any further.
+func clean(body []byte) []byte {
+	body = bytes.TrimPrefix(body, byteOrderMark)
+	if utf8.Valid(body) {
+		return body
+	}
+	return bytes.ToValidUTF8(body, []byte("\uFFFD"))
+}
+
+func (c *Client) tooLarge(resp *http.Response) *Error {
+	e := answerError(batch.ErrServer, false,
+		"the answer is larger than %d bytes: ask for less, or raise MaxResponseBytes", c.maxBytes)
+	e.Status, e.RequestID, e.Header = resp.StatusCode, requestID(resp.Header), readHeader(resp.Header, time.Now())
+	return e
+}
+
+// maxPooledBytes keeps one gigantic answer from staying in memory for good.
+const maxPooledBytes = 1 << 20
+
+func (c *Client) release(buf *bytes.Buffer) {
+	if buf.Cap() <= maxPooledBytes {
+		buf.Reset()
+		c.buffers.Put(buf)
+	}
+}

@@ -1,0 +1,109 @@
+package llm
+
+import (
+	"cmp"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// noHeader is what is known of the limits where there was no answer.
+var noHeader = Header{LimitRequests: -1, LimitTokens: -1, RemainingRequests: -1, RemainingTokens: -1}
+
+// limitNames are the headers in which one family of servers says what is left of a limit.
+type limitNames struct{ limit, remaining, reset string }
+
+// The families, the commonest first. What none of them says of a limit is unknown.
+//
+//   - OpenAI, and who follows it: https://platform.openai.com/docs/guides/rate-limits
+//   - Anthropic, whose resets are dates: https://platform.claude.com/docs/en/api/rate-limits
+//   - Mistral, which tells no resets: https://github.com/mistralai/client-ts/issues/169
+//   - OpenRouter, whose reset is in milliseconds since 1970: https://openrouter.ai/docs/api/reference/limits. Its limit is not
+//     read, since it may be of a minute or of a day and doesn't say which.
+var (
+	requestNames = [...]limitNames{
+		{"X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"},
+		{"Anthropic-Ratelimit-Requests-Limit", "Anthropic-Ratelimit-Requests-Remaining", "Anthropic-Ratelimit-Requests-Reset"},
+		{"X-Ratelimit-Limit-Req-Minute", "X-Ratelimit-Remaining-Req-Minute", ""},
+		{"", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"},
+	}
+	tokenNames = [...]limitNames{
+		{"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"},
+		{"Anthropic-Ratelimit-Tokens-Limit", "Anthropic-Ratelimit-Tokens-Remaining", "Anthropic-Ratelimit-Tokens-Reset"},
+		{"X-Ratelimit-Limit-Tokens-Minute", "X-Ratelimit-Remaining-Tokens-Minute", ""},
+	}
+)
+
+// readHeader reads what an answer's headers say of limits.
+func readHeader(h http.Header, now time.Time) Header {
+	now = clock(h, now)
+	limits := noHeader
+	limits.LimitRequests, limits.RemainingRequests, limits.ResetRequests = readLimit(h, requestNames[:], now)
+	limits.LimitTokens, limits.RemainingTokens, limits.ResetTokens = readLimit(h, tokenNames[:], now)
+	return limits
+}
+
+func readLimit(h http.Header, families []limitNames, now time.Time) (limit, remaining int, reset time.Duration) {
+	for _, names := range families {
+		limit, remaining = parseCount(h.Get(names.limit)), parseCount(h.Get(names.remaining))
+		reset = parseReset(h.Get(names.reset), now)
+		if limit < 0 && remaining < 0 && reset == 0 {
+			continue
+		}
+		// What takes longer than a minute to be whole again is no limit of a minute, but of a day: Groq's always, OpenAI's for
+		// some. https://console.groq.com/docs/rate-limits
+		if reset > time.Minute+time.Second { // dates are in whole seconds
+			limit = -1
+		}
+		return limit, remaining, reset
+	}
+	return -1, -1, 0
+}
+
+// clock is the time by the server's own clock, so that a date is as far away as the server means, whatever the time here.
+func clock(h http.Header, now time.Time) time.Time {
+	if t, err := http.ParseTime(h.Get("Date")); err == nil {
+		return t
+	}
+	return now
+}
+
+// parseCount returns -1 for what isn't a count.
+func parseCount(s string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// parseReset reads what parseWait does, and takes a number that is too large for a wait as a time since 1970, in seconds or
+// milliseconds.
+func parseReset(s string, now time.Time) time.Duration {
+	const year2001 = 1e9 // in seconds; in milliseconds it is a thousand times that
+	n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	if err != nil || !(n >= year2001) { // NaN too
+		return parseWait(s, now)
+	}
+	if n < year2001*1000 {
+		n *= 1000
+	}
+	return wait(n-float64(now.UnixMilli()), time.Millisecond)
+}
+
+// headerOf makes headers of those that OpenRouter puts into the body of an error.
+func headerOf(values map[string]any) http.Header {
+	h := http.Header{}
+	for name, value := range values {
+		if text, ok := value.(string); ok {
+			h.Set(name, text)
+		}
+	}
+	return h
+}
+
+// requestID returns the id under which the provider's support finds the call. Each provider has a header of its own.
+func requestID(h http.Header) string {
+	return clip(cmp.Or(h.Get("X-Request-Id"), h.Get("Request-Id"), h.Get("Apim-Request-Id")), maxNameBytes)
+}
