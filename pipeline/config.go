@@ -36,8 +36,9 @@ type Config struct {
 	ToolTimeout       time.Duration // of one tool call; default 1 minute, -1 none
 	MaxToolIterations int           // tool turns of one conversation; default 10, -1 no bound
 
-	MaxConcurrent int // model calls in flight, over all runs of a processor; default 5
-	MaxPending    int // requests between source and sink; default 4 x MaxConcurrent, at least 256
+	MaxConcurrent int  // model calls in flight, over all runs of a processor; default 5
+	FixedPace     bool // have MaxConcurrent calls in flight whatever the provider bears; default: few at first, and as many as it bears
+	MaxPending    int  // requests between source and sink; default 4 x MaxConcurrent, at least 256
 
 	ErrorStrategy batch.ErrorStrategy // default batch.Continue
 	// AbortAfter stops a run when so many failures of one kind have come without a success in between, or at once when no call

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -100,7 +101,13 @@ func (m *models) Complete(ctx context.Context, call *llm.Call) (*llm.Answer, err
 	if c.err != nil {
 		return nil, batch.ErrInvalidRequest.Errorf("model %q: %w", call.Model, c.err)
 	}
-	return c.Complete(ctx, call)
+	answer, err := c.Complete(ctx, call)
+	if failure, ok := errors.AsType[*llm.Error](err); ok && failure.Fatal && provider != m.provider {
+		mild := *failure // fatal to the calls of that provider alone
+		mild.Fatal = false
+		err = &mild
+	}
+	return answer, err
 }
 
 // client returns the provider's client, and makes it the first time.
@@ -190,17 +197,40 @@ func classified(next llm.Completer) llm.Completer {
 	})
 }
 
-// paced wraps the keys of one provider, from the inside out: a call's timeout begins once it has a permit, takes a permit
-// once its key's limits let it start, and is made again when it met a 429.
+// maxOutage is how long calls wait for a server that can't be reached.
+const maxOutage = time.Minute
+
+// paced wraps the keys of one provider, from the inside out: a call's timeout begins once it has a permit and its key's limits
+// let it start, and it is made again when it met a 429 or no server.
 func (m *models) paced(keys ...llm.Key) llm.Completer {
 	for i := range keys {
-		keys[i].Completer = m.permits.Limit(llm.Timeout(keys[i].Completer))
-		keys[i].Limiter = llm.NewLimiter(m.config.RateLimit)
+		keys[i].Completer = llm.Timeout(keys[i].Completer)
+		keys[i].Limiter = llm.NewLimiter(m.limiterConfig(keys[i].Name))
 	}
-	pool := llm.NewKeyPool(keys, func(name string, err error) {
+	pool := llm.NewKeyPool(keys, m.permits, func(name string, err error) {
 		m.config.Logger.Warn("API key put aside", zap.String("key", name), zap.Error(err))
 	})
 	return llm.Hedge(llm.Park(pool, m.config.MaxRateLimitWait), m.config.Hedge)
+}
+
+func (m *models) limiterConfig(key string) llm.LimiterConfig {
+	config := llm.LimiterConfig{Limits: m.config.RateLimit, OnPause: func(p llm.Pause) { m.logPause(key, p) }}
+	if !m.config.FixedPace {
+		config.MaxConcurrent = m.config.MaxConcurrent
+	}
+	if m.config.AbortAfter > 0 {
+		config.MaxOutage = maxOutage
+	}
+	return config
+}
+
+func (m *models) logPause(key string, p llm.Pause) {
+	level, what := zap.InfoLevel, "rate limited: calls wait"
+	if batch.KindOf(p.Err) != batch.ErrRateLimit {
+		level, what = zap.WarnLevel, "no connection: calls wait"
+	}
+	m.config.Logger.Log(level, what, zap.String("key", key), zap.Duration("for", p.For),
+		zap.Int("in_flight", p.InFlight), zap.Error(p.Err))
 }
 
 // Close closes the clients, and the server of the mock provider.

@@ -18,7 +18,7 @@ import (
 // pipelineConfig turns settings into the configuration of a processor.
 func (s *settings) pipelineConfig(lookup lookupFunc) (*pipeline.Config, error) {
 	cfg := s.requestConfig()
-	cfg.MaxConcurrent, cfg.MaxPending = s.maxConcurrent, s.maxPending
+	cfg.MaxConcurrent, cfg.FixedPace, cfg.MaxPending = s.maxConcurrent, !s.adaptive, s.maxPending
 	cfg.RetryFailed, cfg.Retry = s.retryFailed, stages.RetryPolicy{MaxAttempts: s.maxAttempts}
 	cfg.RateLimit = llm.Limits{RPM: s.rpm, TPM: s.tpm}
 	cfg.MaxRateLimitWait, cfg.Hedge = zeroIsNone(s.maxRateLimitWait), s.hedge

@@ -445,7 +445,8 @@ func TestTheKeyComesFromTheFileThenTheEnvironmentThenDotenv(t *testing.T) {
 
 func TestTheKeyOfAProviderThatOnlyARecordNamesComesFromDotenv(t *testing.T) {
 	inTempDir(t, map[string]string{".env": "AZURE_OPENAI_API_KEY=from-dotenv\nAZURE_OPENAI_ENDPOINT=http://127.0.0.1:1\n"})
-	got := gluepipe(t, `{"user_message": "hi", "model": "azure:x"}`, nil, "run", "-", "--model", "mock:echo")
+	got := gluepipe(t, `{"user_message": "hi", "model": "azure:x"}`, nil, "run", "-", "--model", "mock:echo",
+		"--abort-after", "0")
 	require.Contains(t, got.stdout, "connection refused") // it has called
 }
 
@@ -458,7 +459,7 @@ func TestTheCommandToContinueIsQuotedAndSaysNoMoreThanItMust(t *testing.T) {
 
 func TestTheCommandToContinueHidesThePasswordOfAURL(t *testing.T) {
 	got := gluepipe(t, requests(1), nil, "run", "-", "-o", filepath.Join(t.TempDir(), "out.jsonl"), "--model", "openai:x",
-		"--base-url", "http://user:open@sesame@127.0.0.1:1/v1", "--log-level", "debug")
+		"--base-url", "http://user:open@sesame@127.0.0.1:1/v1", "--log-level", "debug", "--abort-after", "0")
 	require.Equal(t, exitFailures, got.code)
 	require.NotContains(t, got.stderr, "sesame")
 	require.Contains(t, got.stderr, "--base-url http://USER:PASSWORD@127.0.0.1:1/v1 ")

@@ -34,6 +34,7 @@ type settings struct {
 	baseURL          string
 	apiKeys          []string
 	maxConcurrent    int
+	adaptive         bool
 	maxPending       int
 	errorStrategy    string
 	abortAfter       int
@@ -61,7 +62,8 @@ type settings struct {
 func defaultSettings() *settings {
 	return &settings{
 		model: "openai:gpt-4o-mini", maxToolIterations: 10, maxLineBytes: 16 << 20, fsync: "interval",
-		maxConcurrent: 5, errorStrategy: "continue", abortAfter: 100, timeout: 10 * time.Minute, toolTimeout: time.Minute,
+		maxConcurrent: 5, adaptive: true, errorStrategy: "continue", abortAfter: 100,
+		timeout: 10 * time.Minute, toolTimeout: time.Minute,
 		grace: 30 * time.Second, maxRateLimitWait: 15 * time.Minute, maxResponseBytes: 64 << 20,
 		progress: "auto", logLevel: "warn", logFormat: "console",
 	}
@@ -81,6 +83,7 @@ func (s *settings) runFlags(flags *pflag.FlagSet) {
 	text(flags, &s.baseURL, "base-url", "URL", "where the chat completions are, up to /v1 (default the provider's)")
 	flags.Var(keysValue{&s.apiKeys}, "api-key-file", "read the API key from this file; several lines are several keys")
 	flags.VarP(countValue{&s.maxConcurrent, 1}, "max-concurrent", "c", "model calls in flight at once")
+	toggle(flags, &s.adaptive, "adaptive", "have fewer in flight where the provider bears no more")
 	count(flags, &s.maxPending, "max-pending", 1, "requests between input and output (default 4 x max-concurrent, at least 256)")
 	choice(flags, &s.errorStrategy, "error-strategy", "what a failed request does to the run", "continue", "fail_fast", "skip")
 	count(flags, &s.abortAfter, "abort-after", 0, "failures of one kind, without a success, that stop the run; 0: never")

@@ -508,7 +508,7 @@ func TestOneCallThatHangsAtARealServerIsAnsweredAllTheSame(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 	permits := llm.NewPermits(2)
-	paced := llm.RateLimit(permits.Limit(llm.Timeout(client)), llm.NewLimiter(llm.Limits{}))
+	paced := llm.RateLimit(permits.Limit(llm.Timeout(client)), llm.NewLimiter(llm.LimiterConfig{}))
 	hedged := llm.Hedge(llm.Park(paced, 0), llm.HedgeConfig{After: 20 * time.Millisecond})
 	call := &llm.Call{Model: "m", Messages: []batch.Message{batch.UserMessage("hang")}}
 	answer, err := hedged.Complete(t.Context(), call)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
@@ -38,12 +37,13 @@ func KeyName(key string) string {
 // another key. The last key's quota error is returned instead. Where every key is refused, all calls fail with
 // [batch.ErrAuthentication]. A 403 is returned as it is: it says that the request isn't allowed, not that the key is bad.
 //
-// A KeyPool is safe for concurrent use. Calls wait for a key as they do in [RateLimit].
+// A KeyPool is safe for concurrent use. Calls wait for a key as they do in [RateLimit], and for a permit, where the pool has
+// any: one that starts has both, and nothing else can come in between.
 type KeyPool struct {
-	keys         []*pooledKey
-	line         *line
-	limitsTokens bool
-	next         atomic.Uint32
+	keys    []*pooledKey
+	permits *Permits
+	line    *line
+	next    atomic.Uint32
 
 	mu         sync.Mutex // guards the setting aside of keys
 	onSetAside func(name string, err error)
@@ -55,22 +55,23 @@ type pooledKey struct {
 	reason error // why it was put aside; guarded by KeyPool.mu
 }
 
-// NewKeyPool returns a pool of keys. onSetAside, unless nil, is called once for each key that is put aside, by the goroutine
-// whose call found out. NewKeyPool panics without a key, and when a key's completer applies the key's limiter already.
-func NewKeyPool(keys []Key, onSetAside func(name string, err error)) *KeyPool {
+// NewKeyPool returns a pool of keys. permits bounds the calls in flight, together with other pools that have the same; nil is
+// no bound. onSetAside, unless nil, is called once for each key that is put aside, by the goroutine whose call found out.
+// NewKeyPool panics without a key, and when a key's completer applies the key's limiter already.
+func NewKeyPool(keys []Key, permits *Permits, onSetAside func(name string, err error)) *KeyPool {
 	if len(keys) == 0 {
 		panic("gluepipe: NewKeyPool needs at least one key")
 	}
-	p := &KeyPool{line: newLine(), onSetAside: onSetAside}
+	p := &KeyPool{permits: permits, line: newLine(), onSetAside: onSetAside}
+	permits.notifies(p.line)
 	for _, key := range keys {
 		if key.Limiter == nil {
-			key.Limiter = NewLimiter(Limits{})
+			key.Limiter = NewLimiter(LimiterConfig{})
 		}
 		if c, ok := key.Completer.(*paced); ok && c.limiter == key.Limiter {
 			panic("gluepipe: a KeyPool applies the limiter of its keys itself: give it the completer without RateLimit")
 		}
 		key.Limiter.notifies(p.line)
-		p.limitsTokens = p.limitsTokens || key.Limiter.tokens != nil
 		p.keys = append(p.keys, &pooledKey{Key: key})
 	}
 	return p
@@ -79,66 +80,84 @@ func NewKeyPool(keys []Key, onSetAside func(name string, err error)) *KeyPool {
 // Complete makes the call with the key that is free first.
 func (p *KeyPool) Complete(ctx context.Context, call *Call) (*Answer, error) {
 	for {
-		key, s, err := p.start(ctx, call)
+		key, b, err := p.start(ctx, call)
 		if err != nil {
 			return nil, err
 		}
-		answer, err := key.Limiter.run(ctx, call, s, key.Completer)
-		if err == nil || !p.setAside(key, err) {
+		answer, err := key.Limiter.run(ctx, call, b, p.permits, key.Completer)
+		if err == nil {
+			return answer, nil
+		}
+		switch p.judge(key, err) {
+		case tryAnother:
+		case lastOne:
+			return nil, fatal(err)
+		case good:
 			return answer, err
 		}
 	}
 }
 
-func (p *KeyPool) start(ctx context.Context, call *Call) (*pooledKey, started, error) {
-	tokens := 0
-	if p.limitsTokens {
-		tokens = EstimateTokens(call)
-	}
+func (p *KeyPool) start(ctx context.Context, call *Call) (*pooledKey, begun, error) {
+	d := p.demand(call)
 	if p.line.empty() {
-		if key, s, wait, err := p.tryStart(tokens); err != nil || wait <= 0 {
-			return key, s, err
+		if key, b, held, err := p.tryStart(d); err != nil || held.wait <= 0 {
+			return key, b, err
 		}
 	}
-	return p.startInLine(ctx, call, tokens)
+	return p.startInLine(ctx, call, d)
 }
 
-func (p *KeyPool) startInLine(ctx context.Context, call *Call, tokens int) (key *pooledKey, s started, err error) {
-	err = p.line.wait(ctx, call, func() (wait time.Duration, err error) {
-		key, s, wait, err = p.tryStart(tokens)
-		return wait, err
+func (p *KeyPool) startInLine(ctx context.Context, call *Call, d demand) (key *pooledKey, b begun, err error) {
+	err = p.line.wait(ctx, call, func() (held hold, err error) {
+		key, b, held, err = p.tryStart(d)
+		return held, err
 	})
-	return key, s, err
+	return key, b, err
 }
 
-// tryStart starts a call with the best key, or returns how long all of them are busy.
-func (p *KeyPool) tryStart(tokens int) (*pooledKey, started, time.Duration, error) {
+func (p *KeyPool) demand(call *Call) demand {
+	for _, key := range p.keys {
+		if key.Limiter.estimates() {
+			return key.Limiter.demand(call)
+		}
+	}
+	return demand{model: call.Model}
+}
+
+// tryStart starts a call with the best key, or tells what holds all of them back.
+func (p *KeyPool) tryStart(d demand) (*pooledKey, begun, hold, error) {
 	for {
-		key, wait := p.best()
+		key, held := p.best(d)
 		if key == nil {
-			return nil, started{}, 0, p.refused()
+			return nil, begun{}, hold{}, p.refused()
 		}
-		if wait > 0 {
-			return nil, started{}, wait, nil
+		if held.wait > 0 {
+			return nil, begun{}, held, nil
 		}
-		s, wait := key.Limiter.tryStart(tokens)
-		if wait <= 0 {
-			return key, s, 0, nil
+		if !p.permits.take() {
+			return nil, begun{}, hold{wait: forever}, nil
 		}
+		b, held := key.Limiter.tryStart(d)
+		if held.wait <= 0 {
+			return key, b, hold{}, nil
+		}
+		p.permits.release(p.line)
 		if len(p.keys) == 1 {
-			return nil, started{}, wait, nil
+			return nil, begun{}, held, nil
 		}
 		// Another call was quicker, so that another key may be better now.
 	}
 }
 
-// best returns the key that is free first, and how long until then; nil when all are put aside.
-func (p *KeyPool) best() (best *pooledKey, wait time.Duration) {
+// best returns the key that is free first, and what holds it back; nil when all are put aside.
+func (p *KeyPool) best(d demand) (best *pooledKey, held hold) {
 	if len(p.keys) == 1 {
 		if p.keys[0].aside.Load() {
-			return nil, 0
+			return nil, hold{}
 		}
-		return p.keys[0], 0
+		held, _ = p.keys[0].Limiter.load(d)
+		return p.keys[0], held
 	}
 	first, calls := int(p.next.Add(1)%uint32(len(p.keys))), 0
 	for i := range p.keys {
@@ -146,27 +165,36 @@ func (p *KeyPool) best() (best *pooledKey, wait time.Duration) {
 		if key.aside.Load() {
 			continue
 		}
-		w, n := key.Limiter.load()
-		if best == nil || w < wait || w == wait && n < calls {
-			best, wait, calls = key, w, n
+		h, n := key.Limiter.load(d)
+		if best == nil || h.wait < held.wait || h.wait == held.wait && n < calls {
+			best, held, calls = key, h, n
 		}
 	}
-	return best, wait
+	return best, held
 }
 
-// setAside puts the key aside if err says that it is of no more use, and tells whether the call should try another one.
-func (p *KeyPool) setAside(key *pooledKey, err error) bool {
+// verdict is what a failure says of its key.
+type verdict int
+
+const (
+	good       verdict = iota // the key is not to blame
+	tryAnother                // it is put aside
+	lastOne                   // it has no credit left, and there is no other
+)
+
+// judge puts the key aside if err says that it is of no more use.
+func (p *KeyPool) judge(key *pooledKey, err error) verdict {
 	kind := batch.KindOf(err)
 	e, ok := errors.AsType[*Error](err)
 	refused := ok && kind == batch.ErrAuthentication && e.Status == 401
 	if !refused && kind != batch.ErrQuotaExceeded {
-		return false
+		return good
 	}
 	p.mu.Lock()
 	first := !key.aside.Load()
 	if first && !refused && p.left() == 1 {
 		p.mu.Unlock()
-		return false
+		return lastOne
 	}
 	if first {
 		key.reason = err
@@ -179,7 +207,18 @@ func (p *KeyPool) setAside(key *pooledKey, err error) bool {
 			p.onSetAside(key.Name, err)
 		}
 	}
-	return true
+	return tryAnother
+}
+
+// fatal returns the error of a call whose like no other call escapes.
+func fatal(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Kind: batch.KindOf(err), Header: noHeader, Err: err}
+	}
+	failure := *e
+	failure.Fatal = true
+	return &failure
 }
 
 func (p *KeyPool) left() int {

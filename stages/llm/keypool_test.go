@@ -21,11 +21,11 @@ func ExampleNewKeyPool() {
 			Completer: llm.CompleterFunc(func(context.Context, *llm.Call) (*llm.Answer, error) {
 				return &llm.Answer{Text: "hello from " + llm.KeyName(secret)}, err
 			}),
-			Limiter: llm.NewLimiter(llm.Limits{RPM: 600}),
+			Limiter: llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: 600}}),
 		}
 	}
 	revoked := &llm.Error{Kind: batch.ErrAuthentication, Status: 401, Err: errors.New("invalid key")}
-	pool := llm.NewKeyPool([]llm.Key{key("sk-secret-1a2b", nil), key("sk-secret-3f9c", revoked)},
+	pool := llm.NewKeyPool([]llm.Key{key("sk-secret-1a2b", nil), key("sk-secret-3f9c", revoked)}, nil,
 		func(name string, err error) { fmt.Println("put aside:", name, err) })
 	answer, err := pool.Complete(context.Background(), &llm.Call{})
 	fmt.Println(answer.Text, err)
@@ -43,9 +43,9 @@ func ExampleKeyName() {
 func mwPool(limits llm.Limits, setAside func(string, error), servers ...llm.Completer) *llm.KeyPool {
 	keys := make([]llm.Key, len(servers))
 	for i, server := range servers {
-		keys[i] = llm.Key{Name: fmt.Sprintf("...aaa%d", i+1), Completer: server, Limiter: llm.NewLimiter(limits)}
+		keys[i] = llm.Key{Name: fmt.Sprintf("...aaa%d", i+1), Completer: server, Limiter: llm.NewLimiter(llm.LimiterConfig{Limits: limits})}
 	}
-	return llm.NewKeyPool(keys, setAside)
+	return llm.NewKeyPool(keys, nil, setAside)
 }
 
 func mwAlways(err error) *mwServer {
@@ -198,7 +198,7 @@ func TestAForbiddenRequestDoesNotPutItsKeyAside(t *testing.T) {
 func TestAKeyNeedsNoLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{answer: mwLimitsFirst(1, time.Second)}
-		pool := llm.NewKeyPool([]llm.Key{{Name: "...", Completer: server}}, nil)
+		pool := llm.NewKeyPool([]llm.Key{{Name: "...", Completer: server}}, nil, nil)
 		call := &llm.Call{}
 		_, err := llm.Park(pool, 0).Complete(t.Context(), call)
 		require.NoError(t, err)
@@ -207,9 +207,9 @@ func TestAKeyNeedsNoLimiter(t *testing.T) {
 }
 
 func TestNewKeyPoolRefusesMisuse(t *testing.T) {
-	require.PanicsWithValue(t, "gluepipe: NewKeyPool needs at least one key", func() { llm.NewKeyPool(nil, nil) })
-	limiter := llm.NewLimiter(llm.Limits{})
+	require.PanicsWithValue(t, "gluepipe: NewKeyPool needs at least one key", func() { llm.NewKeyPool(nil, nil, nil) })
+	limiter := llm.NewLimiter(llm.LimiterConfig{})
 	require.Panics(t, func() {
-		llm.NewKeyPool([]llm.Key{{Completer: llm.RateLimit(&mwServer{}, limiter), Limiter: limiter}}, nil)
+		llm.NewKeyPool([]llm.Key{{Completer: llm.RateLimit(&mwServer{}, limiter), Limiter: limiter}}, nil, nil)
 	})
 }

@@ -2,209 +2,221 @@ package llm
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-const (
-	firstPause   = time.Second
-	longestPause = time.Minute
-	// growInterval is how long a call in flight holds back others after a pause. A 429 comes at once, an answer may take
-	// many minutes: so a call that isn't refused by then is as good as one that succeeded.
-	growInterval = 10 * time.Second
-)
+// LimiterConfig says what a [Limiter] keeps to. The zero value has it learn nothing, and hold calls back after 429s alone.
+type LimiterConfig struct {
+	Limits Limits
+	// MaxConcurrent, where it is above 0, has the limiter adapt: it learns from 429s and from the headers of answers how much
+	// the provider bears, and lets up to so many calls be in flight.
+	MaxConcurrent int
+	// MaxOutage, where it is above 0, has calls wait for a server that can't be reached, for up to so long.
+	MaxOutage time.Duration
+	// OnPause, unless nil, is told of each pause, by the goroutine whose call met its cause.
+	OnPause func(Pause)
+}
 
-// A Limiter paces the calls made with one key: by its [Limits], and by the 429s that the provider answers. It is used
-// through [RateLimit] or a [KeyPool], may be shared by several of them, and is safe for concurrent use.
+// Pause is a time in which a [Limiter] lets no call start.
+type Pause struct {
+	Err      error // of the call that met a 429, or no server
+	For      time.Duration
+	InFlight int // calls in flight when it began
+}
+
+// A Limiter paces the calls made with one key: by its [Limits], and by what the provider answers. It is used through
+// [RateLimit] or a [KeyPool], may be shared by several of them, and is safe for concurrent use.
 //
 // Tokens are estimated before a call (see [EstimateTokens]) and settled with the usage reported after it; a call that
 // failed without reporting any gives all of them back. Its request stays counted, as providers count it.
 //
 // A 429 pauses all calls, once, until the time that the provider asked for, however many calls meet it: those that began
 // before the pause can only lengthen it. Where the provider asks for none, a pause lasts 1 second, doubled with each
-// further one up to 60 until a call succeeds, and up to as much again at random. After it one call goes first, and with
-// each that succeeds one more may be in flight, twice as many after 10 seconds without a 429, until nothing is held back.
+// further one up to 60 until a call succeeds, and up to as much again at random. After it the pace grows back.
+//
+// A limiter that adapts lets few calls start at once in the beginning, and all of them after a quarter of a second. Where the
+// headers of answers say how much is left of a limit, calls keep to that. A 429 cuts how many calls may be in flight, and
+// start in a second, to nine tenths of what the provider has borne; both are back after 10 seconds, and grow on until the
+// next 429.
+//
+// A limiter that doesn't adapt lets one call go first after a pause, and with each that succeeds one more be in flight, twice
+// as many after 10 seconds, until nothing is held back.
+//
+// A server that can't be reached (refused connections, unknown names: nothing was sent) pauses calls too, where MaxOutage
+// says so: one call at a time tries again, after 1 second and up to 8, until there is a connection. A call that finds none
+// after MaxOutage fails, as [Error.Fatal].
 type Limiter struct {
-	line *line // of the calls that RateLimit holds back
+	maxOutage time.Duration
+	onPause   func(Pause)
+	line      *line // of the calls that RateLimit holds back
 
 	mu       sync.Mutex
 	lines    []*line // to be told of changes: line, and those of key pools
 	requests *bucket
 	tokens   *bucket
+	adaptive *adaptive              // nil: it doesn't adapt
+	told     map[string]*allowances // by model, where answers told
+	estimate bool                   // some limit is of tokens
 	inFlight int
+	started  int // calls so far
+	spent    int // tokens estimated for them
 
 	incidents int       // pauses so far
 	inARow    int       // of them, since a call last succeeded
 	until     time.Time // the end of the last pause
-	window    int       // how many calls begun after the pause may be in flight; 0: all
-	grows     time.Time // when the window grows without a success
-	begun     int       // how many are
-	target    int       // how many were in flight before the pause
+	recovery  recovery
+	outage    time.Time // since when the server can't be reached; zero: it can
 }
 
-// NewLimiter returns a limiter that starts with its whole allowance. With no limits, only 429s hold calls back.
-func NewLimiter(limits Limits) *Limiter {
-	l := &Limiter{line: newLine(), requests: newBucket(limits.RPM), tokens: newBucket(limits.TPM)}
+// NewLimiter returns a limiter that starts with its whole allowance.
+func NewLimiter(config LimiterConfig) *Limiter {
+	l := &Limiter{
+		maxOutage: config.MaxOutage, onPause: config.OnPause, line: newLine(),
+		requests: newBucket(config.Limits.RPM), tokens: newBucket(config.Limits.TPM), estimate: config.Limits.TPM > 0,
+	}
+	if config.MaxConcurrent > 0 {
+		l.adaptive = &adaptive{max: config.MaxConcurrent}
+		l.told = map[string]*allowances{}
+	}
 	l.lines = []*line{l.line}
 	return l
 }
 
-// started is what a limiter remembers of a call in flight.
-type started struct {
-	incidents int // before it
-	tokens    int // taken for it
+// demand is what a call will take.
+type demand struct {
+	model  string
+	tokens int // estimated; 0 where no limit is of tokens
+}
+
+// begun is what a limiter remembers of a call in flight.
+type begun struct {
+	demand
+	at        time.Time // zero where nothing needs it
+	incidents int       // before it
+	level     int       // how many were in flight, itself included
+	order     int
+	spent     int // tokens estimated for all calls up to it
+	tokens    int // taken of the bucket
+}
+
+func (l *Limiter) demand(call *Call) demand {
+	d := demand{model: call.Model}
+	if l.estimates() {
+		d.tokens = EstimateTokens(call)
+	}
+	return d
+}
+
+func (l *Limiter) estimates() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.estimate
 }
 
 // start waits until the call may start.
-func (l *Limiter) start(ctx context.Context, call *Call) (started, error) {
-	tokens := 0
-	if l.tokens != nil {
-		tokens = EstimateTokens(call)
-	}
+func (l *Limiter) start(ctx context.Context, call *Call) (begun, error) {
+	d := l.demand(call)
 	if l.line.empty() {
-		if s, wait := l.tryStart(tokens); wait <= 0 {
-			return s, nil
+		if b, held := l.tryStart(d); held.wait <= 0 {
+			return b, nil
 		}
 	}
-	return l.startInLine(ctx, call, tokens)
+	return l.startInLine(ctx, call, d)
 }
 
-func (l *Limiter) startInLine(ctx context.Context, call *Call, tokens int) (s started, err error) {
-	err = l.line.wait(ctx, call, func() (wait time.Duration, _ error) {
-		s, wait = l.tryStart(tokens)
-		return wait, nil
+func (l *Limiter) startInLine(ctx context.Context, call *Call, d demand) (b begun, err error) {
+	err = l.line.wait(ctx, call, func() (held hold, _ error) {
+		b, held = l.tryStart(d)
+		return held, nil
 	})
-	return s, err
+	return b, err
 }
 
-// tryStart starts a call, or returns how long it must wait before another try.
-func (l *Limiter) tryStart(tokens int) (started, time.Duration) {
+// tryStart starts a call, or tells what holds it back.
+func (l *Limiter) tryStart(d demand) (begun, hold) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := started{incidents: l.incidents}
+	b := begun{demand: d, incidents: l.incidents}
 	if !l.unlimited() {
-		now := time.Now()
-		if wait := l.wait(now); wait > 0 {
-			return started{}, wait
+		b.at = time.Now()
+		if held := l.held(b.at, d); held.wait > 0 {
+			return begun{}, held
 		}
-		l.requests.take(now, 1)
-		s.tokens = l.tokens.take(now, tokens)
+		l.take(&b)
 	}
 	l.inFlight++
-	l.begun++
-	return s, 0
+	l.started++
+	l.spent += d.tokens
+	l.recovery.begun++
+	b.level, b.order, b.spent = l.inFlight, l.started, l.spent
+	return b, hold{}
 }
 
-// load returns how long a call would have to wait, and how many are in flight.
-func (l *Limiter) load() (wait time.Duration, inFlight int) {
+// load tells what holds a call back, and how many are in flight.
+func (l *Limiter) load(d demand) (held hold, inFlight int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.unlimited() {
-		return 0, l.inFlight
+		return hold{}, l.inFlight
 	}
-	return l.wait(time.Now()), l.inFlight
+	return l.held(time.Now(), d), l.inFlight
 }
 
 // unlimited tells that a call may start now, without a look at the clock.
-func (l *Limiter) unlimited() bool { return l.window == 0 && l.requests == nil && l.tokens == nil }
-
-func (l *Limiter) wait(now time.Time) time.Duration {
-	switch pause := l.until.Sub(now); {
-	case pause > 0:
-		return pause
-	case l.window > 0 && l.begun >= l.window:
-		if early := l.grows.Sub(now); early > 0 {
-			return early
-		}
-		l.window, l.grows = 2*l.window, now.Add(growInterval)
-		return l.wait(now)
-	}
-	return max(l.requests.wait(now), l.tokens.wait(now))
+func (l *Limiter) unlimited() bool {
+	return l.recovery.window == 0 && l.requests == nil && l.tokens == nil && l.adaptive == nil
 }
 
-// run makes a call that has started.
-func (l *Limiter) run(ctx context.Context, call *Call, s started, next Completer) (answer *Answer, err error) {
-	// Deferred, so that a completer that panics doesn't hold its place for ever.
+func (l *Limiter) held(now time.Time, d demand) hold {
+	if pause := l.until.Sub(now); pause > 0 {
+		return hold{pause, true}
+	}
+	if wait := l.recovery.wait(now); wait > 0 {
+		return hold{wait, true}
+	}
+	limit := max(l.requests.wait(now), l.tokens.wait(now))
+	if l.adaptive != nil {
+		if told := l.told[d.model]; told != nil {
+			limit = max(limit, told.requests.wait(now, 1), told.tokens.wait(now, d.tokens))
+		}
+		if held := l.adaptive.wait(now, l.inFlight); held.wait > limit {
+			return held
+		}
+	}
+	return hold{limit, true}
+}
+
+func (l *Limiter) take(b *begun) {
+	l.requests.take(b.at, 1)
+	b.tokens = l.tokens.take(b.at, b.demand.tokens)
+	if l.adaptive == nil {
+		return
+	}
+	l.adaptive.started(b.at)
+	if told := l.told[b.model]; told != nil {
+		told.requests.take(b.at, 1)
+		told.tokens.take(b.at, b.demand.tokens)
+	}
+}
+
+// run makes a call that has started, with a permit.
+func (l *Limiter) run(ctx context.Context, call *Call, b begun, permits *Permits, next Completer) (answer *Answer, err error) {
+	// Deferred, so that a completer that panics doesn't hold its place for ever. The permit comes free last: what is learned
+	// of this call holds for the one that gets it.
+	defer permits.release(nil)
 	defer func() {
-		if l.finish(s, answer, err) {
+		held, failure := l.finish(b, answer, err)
+		if held {
 			parkOf(ctx).hold()
 		}
-	}()
-	return next.Complete(ctx, call)
-}
-
-// finish settles a call, and tells whether it met a rate limit.
-func (l *Limiter) finish(s started, answer *Answer, err error) (limited bool) {
-	retryAfter, limited := rateLimited(err)
-	l.mu.Lock()
-	l.inFlight--
-	sinceThePause := s.incidents == l.incidents
-	if sinceThePause {
-		l.begun--
-	}
-	if l.tokens != nil {
-		l.tokens.take(time.Now(), tokensUsed(answer, err, s.tokens)-s.tokens)
-	}
-	switch {
-	case limited && sinceThePause:
-		l.pause(retryAfter)
-	case limited:
-		l.lengthen(retryAfter)
-	case answer != nil && err == nil && sinceThePause:
-		l.grow()
-	}
-	lines := l.lines
-	l.mu.Unlock()
-	for _, line := range lines {
-		line.notify()
-	}
-	return limited
-}
-
-// pause begins an incident.
-func (l *Limiter) pause(retryAfter time.Duration) {
-	if retryAfter <= 0 {
-		retryAfter = min(firstPause<<min(l.inARow, 10), longestPause)
-		retryAfter += rand.N(retryAfter)
-	}
-	l.lengthen(retryAfter)
-	l.incidents++
-	l.inARow++
-	l.begun = 0
-}
-
-// lengthen moves the end of the pause, if it is to be later. The pace then grows back from the beginning.
-func (l *Limiter) lengthen(retryAfter time.Duration) {
-	until := time.Now().Add(retryAfter)
-	if retryAfter > 0 && until.After(l.until) {
-		l.until = until
-		l.window, l.grows = 1, until.Add(growInterval)
-		l.target = max(l.target, l.inFlight+1)
-	}
-}
-
-// grow allows one call more in flight after each that succeeds, which doubles the pace with each round. When that holds
-// back nobody any more, the incident is over.
-func (l *Limiter) grow() {
-	l.inARow = 0
-	if l.window == 0 || time.Now().Before(l.until) {
-		return
-	}
-	l.window++
-	if l.window <= l.target {
-		return
-	}
-	for _, line := range l.lines {
-		if !line.empty() {
-			return
+		if failure != nil {
+			err = failure
 		}
-	}
-	l.window, l.target = 0, 0
+	}()
+	announceStart(ctx)
+	return next.Complete(ctx, call)
 }
 
 // notifies has the limiter tell line of its changes, too.
@@ -212,21 +224,4 @@ func (l *Limiter) notifies(line *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(slices.Clip(l.lines), line)
-}
-
-// tokensUsed returns what a call used: as reported, else as estimated where it succeeded.
-func tokensUsed(answer *Answer, err error, estimate int) int {
-	var usage *batch.TokenUsage
-	if answer != nil && err == nil {
-		usage = answer.Usage
-	} else {
-		estimate = 0
-		if e, ok := errors.AsType[*Error](err); ok {
-			usage = e.Usage
-		}
-	}
-	if usage == nil {
-		return estimate
-	}
-	return int(max(usage.Total, usage.Prompt+usage.Completion, 0))
 }

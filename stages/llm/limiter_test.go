@@ -29,7 +29,7 @@ func mwLimitsFirst(n int, retryAfter time.Duration) func(int, *llm.Call) (*llm.A
 func TestManySimultaneous429sAreOnePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{latency: time.Second, answer: mwLimitsFirst(64, 20*time.Second)}
-		c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{}))
+		c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{}))
 		began := time.Now()
 		mwRun(t.Context(), c, 64, 65)
 		starts := server.starts()
@@ -41,7 +41,7 @@ func TestManySimultaneous429sAreOnePause(t *testing.T) {
 func TestARateLimitIsReturnedToTheCaller(t *testing.T) {
 	limited := mwLimited(time.Second)
 	server := &mwServer{answer: func(int, *llm.Call) (*llm.Answer, error) { return nil, limited }}
-	_, err := llm.RateLimit(server, llm.NewLimiter(llm.Limits{})).Complete(t.Context(), &llm.Call{})
+	_, err := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})).Complete(t.Context(), &llm.Call{})
 	require.Equal(t, limited, err)
 }
 
@@ -51,7 +51,7 @@ func TestAQuotaErrorDoesNotPause(t *testing.T) {
 			return nil, mwFailed(batch.ErrQuotaExceeded, 429)
 		}}
 		began := time.Now()
-		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), 1, 10)
+		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})), 1, 10)
 		require.Equal(t, began, time.Now())
 	})
 }
@@ -62,7 +62,7 @@ func TestA429ThatIsNoErrorOfOursPausesToo(t *testing.T) {
 			return nil, batch.ErrRateLimit.Errorf("slow down")
 		}}
 		began := time.Now()
-		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), 1, 2)
+		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})), 1, 2)
 		require.GreaterOrEqual(t, time.Since(began), time.Second)
 	})
 }
@@ -76,7 +76,7 @@ func TestPausesWithoutRetryAfterDoubleWithEachIncidentUntilACallSucceeds(t *test
 			}
 			return nil, mwLimited(0)
 		}}
-		c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{}))
+		c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{}))
 		mwRun(t.Context(), c, 4, 16)
 		starts := server.starts()
 		require.Equal(t, starts[0], starts[3])
@@ -114,7 +114,7 @@ func TestA429OfACallBegunBeforeThePauseOnlyLengthensIt(t *testing.T) {
 						return nil, mwLimited(test.retryAfter)
 					}
 					return &llm.Answer{}, nil
-				}), llm.NewLimiter(llm.Limits{}))
+				}), llm.NewLimiter(llm.LimiterConfig{}))
 				var wg sync.WaitGroup
 				wg.Go(func() { _, _ = c.Complete(t.Context(), &llm.Call{Model: "second"}) })
 				began := time.Now()
@@ -139,7 +139,7 @@ func mwPerSecond(began time.Time, server *mwServer) map[int]int {
 
 func TestThePaceGrowsBackByDoublingAfterAPause(t *testing.T) {
 	completers := map[string]func(llm.Completer) llm.Completer{
-		"of a rate limit": func(c llm.Completer) llm.Completer { return llm.RateLimit(c, llm.NewLimiter(llm.Limits{})) },
+		"of a rate limit": func(c llm.Completer) llm.Completer { return llm.RateLimit(c, llm.NewLimiter(llm.LimiterConfig{})) },
 		"of a key pool":   func(c llm.Completer) llm.Completer { return mwPool(llm.Limits{}, nil, c) },
 	}
 	for name, limited := range completers {
@@ -158,7 +158,7 @@ func TestThePaceGrowsBackByDoublingAfterAPause(t *testing.T) {
 func TestABurstAfterAQuietRecoveryIsHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{latency: time.Second, answer: mwLimitsFirst(8, 10*time.Second)}
-		c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{}))
+		c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{}))
 		began := time.Now()
 		mwRun(t.Context(), c, 8, 8)
 		mwRun(t.Context(), c, 1, 2)
@@ -182,7 +182,7 @@ func TestOnlyCallsBegunAfterThePauseSpeedTheRecoveryUp(t *testing.T) {
 				time.Sleep(5 * time.Second)
 			}
 			return &llm.Answer{}, nil
-		}), llm.NewLimiter(llm.Limits{}))
+		}), llm.NewLimiter(llm.LimiterConfig{}))
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = c.Complete(t.Context(), &llm.Call{Model: "before the pause"}) })
 		synctest.Wait()
@@ -206,7 +206,7 @@ func TestALengthenedPauseIsFollowedByOneCallOnly(t *testing.T) {
 				return nil, mwLimited(20 * time.Second)
 			}
 			return server.Complete(ctx, call)
-		}), llm.NewLimiter(llm.Limits{}))
+		}), llm.NewLimiter(llm.LimiterConfig{}))
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = c.Complete(t.Context(), &llm.Call{Model: "limited late"}) })
 		synctest.Wait()
@@ -226,7 +226,7 @@ func TestThePaceDoesNotGrowWithCallsThatFail(t *testing.T) {
 			return nil, mwFailed(batch.ErrServer, 500)
 		}}
 		began := time.Now()
-		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), 8, 8+10)
+		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})), 8, 8+10)
 		require.Equal(t, 21*time.Second, time.Since(began), "one call at a time")
 	})
 }
@@ -241,7 +241,7 @@ func TestThePaceGrowsBackWhileCallsTakeLong(t *testing.T) {
 			return &llm.Answer{}, nil
 		}}
 		began := time.Now()
-		chain := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), time.Minute)
+		chain := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})), time.Minute)
 		require.NoError(t, errors.Join(mwRun(t.Context(), chain, 8, 8)...))
 		require.Equal(t, map[int]int{0: 8, 11: 1, 21: 1, 31: 2, 41: 4}, mwPerSecond(began, server))
 	})
@@ -251,7 +251,7 @@ func TestASecond429DuringTheRecoveryPausesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{latency: time.Second, answer: mwLimitsFirst(9, 10*time.Second)}
 		began := time.Now()
-		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), 8, 8+1+3)
+		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})), 8, 8+1+3)
 		starts := server.starts()
 		require.Equal(t, 11*time.Second, starts[8].Sub(began))
 		require.Equal(t, 22*time.Second, starts[9].Sub(began))
@@ -271,7 +271,7 @@ func TestAPanickingCallGivesItsPlaceBack(t *testing.T) {
 			}
 			return &llm.Answer{}, nil
 		}}
-		c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{}))
+		c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{}))
 		_, _ = c.Complete(t.Context(), &llm.Call{})
 		require.Panics(t, func() { _, _ = c.Complete(t.Context(), &llm.Call{}) })
 		_, err := c.Complete(t.Context(), &llm.Call{})
@@ -281,7 +281,7 @@ func TestAPanickingCallGivesItsPlaceBack(t *testing.T) {
 
 func TestASharedLimiterPausesAllItsCompleters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limiter := llm.NewLimiter(llm.Limits{})
+		limiter := llm.NewLimiter(llm.LimiterConfig{})
 		one := llm.RateLimit(&mwServer{answer: mwLimitsFirst(1, time.Minute)}, limiter)
 		other := llm.RateLimit(&mwServer{}, limiter)
 		began := time.Now()
@@ -339,7 +339,7 @@ func TestEveryCallGetsThroughAndRetryAfterIsNeverUndercut(t *testing.T) {
 				}
 				return answer, err
 			})
-			chain := llm.Park(llm.RateLimit(c, llm.NewLimiter(llm.Limits{})), -1)
+			chain := llm.Park(llm.RateLimit(c, llm.NewLimiter(llm.LimiterConfig{})), -1)
 			require.NoError(t, errors.Join(mwRun(t.Context(), chain, workers, 200)...))
 			require.Len(t, server.served, 200)
 			require.Zero(t, server.undercut)

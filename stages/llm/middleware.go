@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,12 +17,22 @@ const forever time.Duration = math.MaxInt64
 // errWaitedTooLong ends a wait that used up what [Park] allows.
 var errWaitedTooLong = errors.New("waited too long for a rate limit")
 
-// line is where calls wait for a limit, in the order in which they came. Only the call at its head watches the clock, so
-// that a thousand waiting calls wake no more goroutines than one.
+// hold is why a call can't start yet.
+type hold struct {
+	wait    time.Duration // until another try may help, unless something changes before; 0 or less: it can start
+	limited bool          // by the provider, rather than by what else is in flight
+}
+
+// line is where calls wait to start, in the order in which they came. Only the call at its head watches the clock, so that a
+// thousand waiting calls wake no more goroutines than one.
 type line struct {
 	turn    chan struct{} // held by the call at the head
 	changed chan struct{} // tells the head to try again
 	waiting atomic.Int32
+
+	mu      sync.Mutex
+	limited time.Duration // for how long the provider's limits have held back the head, over all that were there
+	since   time.Time     // they have again, since then; zero: they don't
 }
 
 func newLine() *line {
@@ -41,50 +52,78 @@ func (q *line) notify() {
 	}
 }
 
-// wait blocks until try, called at the head of the line only, returns no more time to wait, or an error. It ends early
-// when ctx ends, when the run drains, and when the call has waited as long as [Park] allows.
-func (q *line) wait(ctx context.Context, call *Call, try func() (time.Duration, error)) error {
+// held notes whether the provider's limits hold back the head.
+func (q *line) held(limited bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	if !q.since.IsZero() {
+		q.limited += now.Sub(q.since)
+		q.since = time.Time{}
+	}
+	if limited {
+		q.since = now
+	}
+}
+
+// limitedFor returns for how long the provider's limits have held back the line so far.
+func (q *line) limitedFor() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.since.IsZero() {
+		return q.limited
+	}
+	return q.limited + time.Since(q.since)
+}
+
+// wait blocks until try, called at the head of the line only, finds that nothing holds the call back, or returns an error. It
+// ends early when ctx ends, when the run drains while a limit holds the line back, and when limits have held the call back
+// for as long as [Park] allows.
+func (q *line) wait(ctx context.Context, call *Call, try func() (hold, error)) error {
 	q.waiting.Add(1)
 	defer q.waiting.Add(-1)
-	park, began := parkOf(ctx), time.Now()
+	park, began, before := parkOf(ctx), time.Now(), q.limitedFor()
 	defer func() {
-		waited := time.Since(began)
-		call.Waited += waited
-		park.add(waited)
+		call.Waited += time.Since(began)
+		park.add(q.limitedFor() - before)
 	}()
 	patience := time.NewTimer(park.left())
 	defer patience.Stop()
-	drain := batch.Draining(ctx)
-
-	select {
-	case q.turn <- struct{}{}:
-	case <-ctx.Done():
-		return cancelled(ctx, "waiting for a rate limit")
-	case <-drain:
-		return leftForLater()
-	case <-patience.C:
-		return batch.ErrRateLimit.Wrap(errWaitedTooLong)
-	}
-	defer func() { <-q.turn }()
-
 	timer := time.NewTimer(forever)
 	defer timer.Stop()
+	var (
+		turn           = q.turn        // until the call has it
+		changed, drain <-chan struct{} // from then on
+		draining       bool
+	)
 	for {
-		wait, err := try()
-		if err != nil || wait <= 0 {
+		select {
+		case turn <- struct{}{}:
+			defer func() { q.held(false); <-q.turn }()
+			turn, changed, drain = nil, q.changed, batch.Draining(ctx)
+		case <-timer.C:
+		case <-changed:
+		case <-drain:
+			draining, drain = true, nil
+		case <-ctx.Done():
+			return cancelled(ctx, "waiting to start")
+		case <-patience.C:
+			left := park.left() - (q.limitedFor() - before)
+			if left <= 0 {
+				return batch.ErrRateLimit.Wrap(errWaitedTooLong)
+			}
+			patience.Reset(left)
+			continue
+		}
+		held, err := try()
+		if err != nil || held.wait <= 0 {
 			return err
 		}
-		timer.Reset(wait)
-		select {
-		case <-timer.C:
-		case <-q.changed:
-		case <-ctx.Done():
-			return cancelled(ctx, "waiting for a rate limit")
-		case <-drain:
+		if held.limited && draining {
 			return leftForLater()
-		case <-patience.C:
-			return batch.ErrRateLimit.Wrap(errWaitedTooLong)
 		}
+		q.held(held.limited)
+		timer.Reset(held.wait)
 	}
 }
 

@@ -105,9 +105,9 @@ func BenchmarkMiddlewareWithoutLimits(b *testing.B) {
 		permits := llm.NewPermits(64)
 		pool := make([]llm.Key, keys)
 		for i := range pool {
-			pool[i] = llm.Key{Name: "...", Completer: permits.Limit(llm.Timeout(client))}
+			pool[i] = llm.Key{Name: "...", Completer: llm.Timeout(client)}
 		}
-		chain := llm.Park(llm.NewKeyPool(pool, nil), 0)
+		chain := llm.Park(llm.NewKeyPool(pool, permits, nil), 0)
 		for _, workers := range []int{1, 8, 64} {
 			b.Run(fmt.Sprintf("keys=%d/workers=%d", keys, workers), func(b *testing.B) {
 				b.ReportAllocs()

@@ -42,7 +42,7 @@ func (p *park) Complete(ctx context.Context, call *Call) (*Answer, error) {
 		if errors.Is(err, errWaitedTooLong) {
 			return nil, parked.giveUp(limit)
 		}
-		if _, limited := rateLimited(err); !limited || !parked.held.Swap(false) {
+		if !parked.held.Swap(false) {
 			return answer, err
 		}
 		limit = err

@@ -24,7 +24,7 @@ func ExamplePark() {
 		}
 		return &llm.Answer{Text: "hello"}, nil
 	})
-	limited := llm.RateLimit(client, llm.NewLimiter(llm.Limits{}))
+	limited := llm.RateLimit(client, llm.NewLimiter(llm.LimiterConfig{}))
 	answer, err := llm.Park(limited, time.Minute).Complete(context.Background(), &llm.Call{})
 	fmt.Println(answer.Text, err, tries)
 	// Output: hello <nil> 2
@@ -34,7 +34,7 @@ func TestParkMakesALimitedCallAgainWhenThePauseIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{latency: time.Second, answer: mwLimitsFirst(3, time.Minute)}
 		call := &llm.Call{}
-		_, err := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), 0).Complete(t.Context(), call)
+		_, err := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})), 0).Complete(t.Context(), call)
 		require.NoError(t, err)
 		require.Len(t, server.starts(), 4)
 		require.Equal(t, 3*time.Minute, call.Waited)
@@ -70,7 +70,7 @@ func TestParkEndsInARateLimitErrorWhenTheWaitIsUsedUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := &mwServer{answer: test.answer}
-				limited := llm.RateLimit(server, llm.NewLimiter(test.limits))
+				limited := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: test.limits}))
 				if test.limits.RPM > 0 {
 					_, _ = limited.Complete(t.Context(), &llm.Call{})
 				}
@@ -91,7 +91,7 @@ func TestParkWithoutABoundWaitsAsLongAsItTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{answer: mwLimitsFirst(3, 24*time.Hour)}
 		began := time.Now()
-		_, err := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), -1).Complete(t.Context(), &llm.Call{})
+		_, err := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})), -1).Complete(t.Context(), &llm.Call{})
 		require.NoError(t, err)
 		require.Equal(t, 72*time.Hour, time.Since(began))
 	})
@@ -100,7 +100,7 @@ func TestParkWithoutABoundWaitsAsLongAsItTakes(t *testing.T) {
 func TestParkDoesNotCountTheTimeOfCallsAndPermitsAsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{latency: time.Hour, answer: mwLimitsFirst(2, 20*time.Second)}
-		limited := llm.RateLimit(llm.NewPermits(1).Limit(server), llm.NewLimiter(llm.Limits{}))
+		limited := llm.RateLimit(llm.NewPermits(1).Limit(server), llm.NewLimiter(llm.LimiterConfig{}))
 		require.NoError(t, errors.Join(mwRun(t.Context(), llm.Park(limited, time.Minute), 2, 2)...))
 	})
 }
@@ -108,7 +108,7 @@ func TestParkDoesNotCountTheTimeOfCallsAndPermitsAsWaiting(t *testing.T) {
 func TestParkReturnsOtherErrorsAtOnce(t *testing.T) {
 	for _, want := range []error{mwFailed(batch.ErrServer, 500), mwFailed(batch.ErrQuotaExceeded, 429), errors.New("boom")} {
 		server := &mwServer{answer: func(int, *llm.Call) (*llm.Answer, error) { return nil, want }}
-		_, err := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), 0).Complete(t.Context(), &llm.Call{})
+		_, err := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})), 0).Complete(t.Context(), &llm.Call{})
 		require.Equal(t, want, err)
 		require.Len(t, server.starts(), 1)
 	}
@@ -124,7 +124,7 @@ func TestParkReturnsA429ThatNoLimiterHasSeen(t *testing.T) {
 func TestAParkedCallIsLeftForALaterRunWhenTheRunDrains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{latency: time.Second, answer: mwLimitsFirst(100, time.Hour)}
-		chain := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.Limits{})), -1)
+		chain := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{})), -1)
 		drain := make(chan struct{})
 		time.AfterFunc(time.Minute, func() { close(drain) })
 		began := time.Now()
@@ -144,7 +144,7 @@ func TestEveryTryOfAParkedCallPassesTheLimiter(t *testing.T) {
 			}
 			return &llm.Answer{}, nil
 		}}
-		chain := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.Limits{RPM: 30})), -1)
+		chain := llm.Park(llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: 30}})), -1)
 		require.NoError(t, errors.Join(mwRun(t.Context(), chain, 64, 64)...))
 		require.LessOrEqual(t, mwMostInAMinute(server.starts()), 30)
 		require.Greater(t, len(server.starts()), 180)

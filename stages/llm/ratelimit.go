@@ -30,11 +30,11 @@ type paced struct {
 }
 
 func (p *paced) Complete(ctx context.Context, call *Call) (*Answer, error) {
-	started, err := p.limiter.start(ctx, call)
+	begun, err := p.limiter.start(ctx, call)
 	if err != nil {
 		return nil, err
 	}
-	return p.limiter.run(ctx, call, started, p.next)
+	return p.limiter.run(ctx, call, begun, nil, p.next)
 }
 
 // bucket spreads a number a minute evenly. Its limiter holds a minute's worth, so that it can owe that much at a time; a

@@ -20,7 +20,7 @@ func ExampleRateLimit() {
 	client := llm.CompleterFunc(func(context.Context, *llm.Call) (*llm.Answer, error) {
 		return &llm.Answer{Text: "hello"}, nil
 	})
-	limiter := llm.NewLimiter(llm.Limits{RPM: 600, TPM: 100_000})
+	limiter := llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: 600, TPM: 100_000}})
 	answer, err := llm.RateLimit(client, limiter).Complete(context.Background(), &llm.Call{})
 	fmt.Println(answer.Text, err)
 	// Output: hello <nil>
@@ -46,7 +46,7 @@ func TestRateLimitHoldsInEveryWindowOfAMinute(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			server := &mwServer{latency: time.Second}
-			c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{RPM: rpm}))
+			c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: rpm}}))
 			began := time.Now()
 			n := 2*rpm + 2
 			done := make(chan error, n)
@@ -71,7 +71,7 @@ func TestRateLimitUsesWhatIsAllowed(t *testing.T) {
 	for _, rpm := range []int{1, 7, 600, 6000} {
 		synctest.Test(t, func(t *testing.T) {
 			server := &mwServer{latency: 500 * time.Millisecond}
-			c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{RPM: rpm}))
+			c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: rpm}}))
 			require.NoError(t, errors.Join(mwRun(t.Context(), c, 64, 3*rpm)...))
 			starts := server.starts()
 			require.Equal(t, rpm, mwMostInAMinute(starts))
@@ -85,7 +85,7 @@ func TestRateLimitUsesWhatIsAllowed(t *testing.T) {
 func TestRateLimitPacesTokensByTheirEstimate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{}
-		c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{TPM: 6000}))
+		c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{TPM: 6000}}))
 		began := time.Now()
 		for range 10 {
 			_, err := c.Complete(t.Context(), mwCall(1000))
@@ -98,7 +98,7 @@ func TestRateLimitPacesTokensByTheirEstimate(t *testing.T) {
 func TestRateLimitAdmitsARequestAboveTheBucketAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &mwServer{}
-		c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{TPM: 1000}))
+		c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{TPM: 1000}}))
 		began := time.Now()
 		_, err := c.Complete(t.Context(), mwCall(1_000_000_000))
 		require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestRateLimitSettlesTokensWithTheUsageReported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := &mwServer{answer: func(int, *llm.Call) (*llm.Answer, error) { return test.answer, test.err }}
-				c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{TPM: 1000}))
+				c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{TPM: 1000}}))
 				_, err := c.Complete(t.Context(), mwCall(500))
 				require.Equal(t, test.err, err)
 				next := mwCall(1)
@@ -147,7 +147,7 @@ func TestRateLimitLetsAWaitingCallStartEarlierAfterARefund(t *testing.T) {
 		server := &mwServer{latency: time.Second, answer: func(int, *llm.Call) (*llm.Answer, error) {
 			return nil, mwFailed(batch.ErrServer, 500)
 		}}
-		c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{TPM: 1000}))
+		c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{TPM: 1000}}))
 		mwRun(t.Context(), llm.CompleterFunc(func(ctx context.Context, _ *llm.Call) (*llm.Answer, error) {
 			return c.Complete(ctx, mwCall(1000))
 		}), 2, 2)
@@ -161,7 +161,7 @@ func TestRateLimitCountsFailedCallsAsRequests(t *testing.T) {
 		server := &mwServer{answer: func(int, *llm.Call) (*llm.Answer, error) {
 			return nil, mwFailed(batch.ErrServer, 500)
 		}}
-		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.Limits{RPM: 10})), 4, 30)
+		mwRun(t.Context(), llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: 10}})), 4, 30)
 		require.Equal(t, 10, mwMostInAMinute(server.starts()))
 	})
 }
@@ -172,7 +172,7 @@ func TestRateLimitServesCallsInTheOrderOfArrival(t *testing.T) {
 		c := llm.RateLimit(llm.CompleterFunc(func(_ context.Context, call *llm.Call) (*llm.Answer, error) {
 			served = append(served, call.Model)
 			return &llm.Answer{}, nil
-		}), llm.NewLimiter(llm.Limits{RPM: 60}))
+		}), llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: 60}}))
 		var arrived []string
 		for i := range 20 {
 			model := fmt.Sprint(i)
@@ -188,7 +188,7 @@ func TestRateLimitServesCallsInTheOrderOfArrival(t *testing.T) {
 
 func TestRateLimitCountsTheWaitIntoTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := llm.RateLimit(&mwServer{latency: time.Second}, llm.NewLimiter(llm.Limits{RPM: 6}))
+		c := llm.RateLimit(&mwServer{latency: time.Second}, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: 6}}))
 		first, second := mwCall(0), mwCall(0)
 		second.Waited = time.Hour
 		_, err := c.Complete(t.Context(), first)
@@ -206,7 +206,7 @@ func TestRateLimitStopsWaiting(t *testing.T) {
 		text string
 		is   error
 	}{
-		"when the context ends": {text: "waiting for a rate limit: enough", is: cause},
+		"when the context ends": {text: "waiting to start: enough", is: cause},
 		"when the run drains": {
 			text: "left for a later run: the run ends, and the call still waits for a rate limit",
 			is:   batch.ErrCancelled,
@@ -216,7 +216,7 @@ func TestRateLimitStopsWaiting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := &mwServer{latency: time.Minute}
-				c := llm.RateLimit(server, llm.NewLimiter(llm.Limits{RPM: 1}))
+				c := llm.RateLimit(server, llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: 1}}))
 				drain := make(chan struct{})
 				ctx, cancel := context.WithCancelCause(batch.WithDrain(t.Context(), drain))
 				defer cancel(nil)
@@ -258,7 +258,8 @@ func TestNoPermitIsHeldWhileWaitingForARateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		permits := llm.NewPermits(2)
 		server := &mwServer{latency: time.Second}
-		c := llm.RateLimit(permits.Limit(server), llm.NewLimiter(llm.Limits{RPM: 2}))
+		limiter := llm.NewLimiter(llm.LimiterConfig{Limits: llm.Limits{RPM: 2}})
+		c := llm.NewKeyPool([]llm.Key{{Completer: server, Limiter: limiter}}, permits, nil)
 		go mwRun(t.Context(), c, 10, 10)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
