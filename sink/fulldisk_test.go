@@ -56,6 +56,7 @@ func TestAFullDiskLeavesWholeRecords(t *testing.T) {
 		}
 		require.ErrorIs(t, err, syscall.ENOSPC)
 		require.ErrorContains(t, err, path)
+		require.Len(t, writtenOf(nil, err), count-1, "what the error says is what the file has")
 		require.GreaterOrEqual(t, size, earlier)
 	}
 	t.Fatal("there was never room enough")

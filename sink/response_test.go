@@ -167,6 +167,7 @@ func newResponse(tb testing.TB, path string) *sink.ResponseFile {
 	tb.Helper()
 	s, err := sink.Response(path, sink.ResponseOptions{})
 	require.NoError(tb, err)
+	tb.Cleanup(s.Discard)
 	return s
 }
 
