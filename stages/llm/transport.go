@@ -1,10 +1,8 @@
 package llm
 
 import (
-	"errors"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -22,7 +20,7 @@ func NewTransport(maxConns int) *http.Transport {
 	}
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:               proxy,
+		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dialer.DialContext,
 		TLSHandshakeTimeout: 15 * time.Second,
 		ForceAttemptHTTP2:   true, // a dialer of one's own switches it off otherwise
@@ -33,15 +31,6 @@ func NewTransport(maxConns int) *http.Transport {
 		// One HTTP/2 connection carries all calls: without pings a dead one goes unnoticed until they time out.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
-}
-
-// proxy is [http.ProxyFromEnvironment], whose error repeats the address with its password.
-func proxy(r *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(r)
-	if err != nil {
-		return nil, errors.New("the address of the proxy is no URL: check HTTP_PROXY and HTTPS_PROXY")
-	}
-	return u, nil
 }
 
 // stayPut keeps a key and a prompt from following a redirect to another host.
