@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
@@ -26,7 +28,10 @@ func (p *BatchProcessor) chain(
 		chain = append(chain, watched(fmt.Sprintf("AfterExecute[%d]", i), engine.stall, stage))
 	}
 	if c.AbortAfter > 0 && c.ErrorStrategy != batch.FailFast { // whose first failure ends the run anyway
-		chain = append(chain, stages.Breaker(c.AbortAfter, engine.Drain))
+		chain = append(chain, stages.Breaker(c.AbortAfter, func(cause error) {
+			c.Logger.Warn("the run ends early: finishing what is in flight", zap.Error(cause))
+			engine.Drain()
+		}))
 	}
 	return append(chain, stages.Collect(c.ErrorStrategy, cancel))
 }

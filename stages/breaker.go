@@ -17,16 +17,16 @@ import (
 // and when abortAfter failures of one kind have come without a success in between. Each kind is counted by itself. Results
 // that no model was asked for don't count, and unfinished ones neither.
 //
-// When it trips it calls drain, once: that should end the run in good order, so that what is in flight, and paid for, is
-// still delivered. From that failure on, the failures of its kind, and those that no call can escape, become unfinished: a
-// later run does these requests again. When its input has ended, the stage returns an error that says why it tripped, with
-// the failure in its chain. Each run has a count of its own. abortAfter below 1 panics, and so does a nil drain.
-func Breaker(abortAfter int, drain func()) batch.Stage {
-	if abortAfter < 1 || drain == nil {
-		panic("gluepipe: stages.Breaker needs abortAfter of 1 or more, and drain")
+// When it trips it calls stop, once, with the error that says why: that should drain the run, so that what is in flight, and
+// paid for, is still delivered. From that failure on, the failures of its kind, and those that no call can escape, become unfinished: a
+// later run does these requests again. When its input has ended, the stage returns that error, which has the failure in its
+// chain. Each run has a count of its own. abortAfter below 1 panics, and so does a nil stop.
+func Breaker(abortAfter int, stop func(error)) batch.Stage {
+	if abortAfter < 1 || stop == nil {
+		panic("gluepipe: stages.Breaker needs abortAfter of 1 or more, and stop")
 	}
 	return func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
-		b := breaker{abortAfter: abortAfter, drain: drain, failures: make(map[batch.ErrorKind]int)}
+		b := breaker{abortAfter: abortAfter, stop: stop, failures: make(map[batch.ErrorKind]int)}
 		for item := range in {
 			b.see(item)
 			out <- item
@@ -38,7 +38,7 @@ func Breaker(abortAfter int, drain func()) batch.Stage {
 // breaker is the stage at work in one run.
 type breaker struct {
 	abortAfter int
-	drain      func()
+	stop       func(error)
 	failures   map[batch.ErrorKind]int // since the last success
 	tripped    error                   // why
 	kind       batch.ErrorKind         // of the failure that tripped it
@@ -76,7 +76,7 @@ func (b *breaker) trips(kind batch.ErrorKind, cause error) bool {
 		return false
 	}
 	b.kind = kind
-	b.drain()
+	b.stop(b.tripped)
 	return true
 }
 

@@ -24,18 +24,24 @@ func settled(errs ...error) []*batch.Item {
 	return items
 }
 
-// broken runs items through a breaker. It returns which of them are unfinished then, how often the breaker asked for a drain,
-// and its error.
-func broken(t *testing.T, abortAfter int, items []*batch.Item) (unfinished []int, drains int, err error) {
+// broken runs items through a breaker. It returns which of them are unfinished then, and its error.
+func broken(t *testing.T, abortAfter int, items []*batch.Item) (unfinished []int, err error) {
 	t.Helper()
-	came, err := run(t.Context(), items, stages.Breaker(abortAfter, func() { drains++ }))
+	var stops []error
+	came, err := run(t.Context(), items, stages.Breaker(abortAfter, func(cause error) { stops = append(stops, cause) }))
 	require.Equal(t, items, came)
 	for i, item := range items {
 		if item.Result.Unfinished() {
 			unfinished = append(unfinished, i)
 		}
 	}
-	return unfinished, drains, err
+	if err == nil {
+		require.Empty(t, stops)
+	} else {
+		require.Len(t, stops, 1)
+		require.ErrorIs(t, err, stops[0])
+	}
+	return unfinished, err
 }
 
 func refused() error {
@@ -47,10 +53,9 @@ func refused() error {
 func TestTheBreakerStopsTheRunAfterManyFailuresOfOneKind(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		items := settled(unavailable(), unavailable(), unavailable(), unavailable(), nil, unavailable())
-		unfinished, drains, err := broken(t, 3, items)
+		unfinished, err := broken(t, 3, items)
 		require.EqualError(t, err, "stopped after 3 failures in a row without a success: ServerError: 503 Service Unavailable")
 		require.ErrorIs(t, err, batch.ErrServer)
-		require.Equal(t, 1, drains)
 		require.Equal(t, []int{2, 3, 5}, unfinished, "from the failure that trips it on, a later run does them again")
 		require.Equal(t, "left for a later run: 503 Service Unavailable", items[2].Result.Error)
 		require.Equal(t, batch.ErrCancelled, items[2].Result.ErrorType)
@@ -64,19 +69,17 @@ func TestTheBreakerTripsAtOnceWhereNoCallCanSucceed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		spent := &llm.Error{Kind: batch.ErrQuotaExceeded, Fatal: true, Err: errors.New("no credit")}
 		items := settled(nil, unavailable(), fmt.Errorf("calling: %w", refused()), unavailable(), spent, refused())
-		unfinished, drains, err := broken(t, 100, items)
+		unfinished, err := broken(t, 100, items)
 		require.EqualError(t, err, "stopped: calling: no usable API key is left")
 		require.ErrorIs(t, err, batch.ErrAuthentication)
-		require.Equal(t, 1, drains)
 		require.Equal(t, []int{2, 4, 5}, unfinished, "failures of other kinds stand")
 	})
 }
 
 func TestASuccessBeginsTheBreakersCountAnew(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		unfinished, drains, err := broken(t, 2, settled(unavailable(), nil, unavailable(), nil, unavailable()))
+		unfinished, err := broken(t, 2, settled(unavailable(), nil, unavailable(), nil, unavailable()))
 		require.NoError(t, err)
-		require.Zero(t, drains)
 		require.Empty(t, unfinished)
 	})
 }
@@ -85,7 +88,7 @@ func TestTheBreakerCountsEachKindByItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tooLong := batch.ErrTokenLimit.Errorf("too long")
 		items := settled(unavailable(), tooLong, unavailable(), tooLong, unavailable(), tooLong)
-		unfinished, _, err := broken(t, 3, items)
+		unfinished, err := broken(t, 3, items)
 		require.ErrorIs(t, err, batch.ErrServer)
 		require.Equal(t, []int{4}, unfinished)
 		require.Equal(t, batch.ErrTokenLimit, items[5].Result.ErrorType)
@@ -97,7 +100,7 @@ func TestTheBreakerCountsOnlyWhatAModelWasAskedFor(t *testing.T) {
 		items := settled(unavailable(), unavailable(), unavailable(), nil, batch.ErrCancelled.Errorf("cancelled"), unavailable())
 		items[1].Result.Attempts = 0 // a bad record
 		items[3].Result.Attempts = 0 // a cache had it
-		unfinished, _, err := broken(t, 3, items)
+		unfinished, err := broken(t, 3, items)
 		require.ErrorIs(t, err, batch.ErrServer)
 		require.Equal(t, []int{4, 5}, unfinished)
 	})
@@ -107,7 +110,7 @@ func TestTheBreakerCountsWhatWasDroppedButLeavesItDropped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		items := settled(unavailable(), unavailable())
 		items[1].Drop("put elsewhere")
-		unfinished, _, err := broken(t, 2, items)
+		unfinished, err := broken(t, 2, items)
 		require.Error(t, err)
 		require.Empty(t, unfinished)
 	})
@@ -117,7 +120,7 @@ func TestTheBreakerTakesAFailureWithoutAnError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		items := numbered(1)
 		items[0].Settle(&batch.Result{Attempts: 1, Error: "no good", ErrorType: "OwnError"})
-		unfinished, _, err := broken(t, 1, items)
+		unfinished, err := broken(t, 1, items)
 		require.EqualError(t, err, "stopped after a failure without a success: OwnError: no good")
 		require.Equal(t, []int{0}, unfinished)
 	})
@@ -125,7 +128,7 @@ func TestTheBreakerTakesAFailureWithoutAnError(t *testing.T) {
 
 func TestEachRunHasABreakerOfItsOwn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		stage := stages.Breaker(2, func() { t.Error("drained") })
+		stage := stages.Breaker(2, func(err error) { t.Error(err) })
 		for range 3 {
 			mustRun(t.Context(), t, settled(unavailable()), stage)
 		}
@@ -133,8 +136,8 @@ func TestEachRunHasABreakerOfItsOwn(t *testing.T) {
 }
 
 func TestABreakerThatCannotBreakPanics(t *testing.T) {
-	require.PanicsWithValue(t, "gluepipe: stages.Breaker needs abortAfter of 1 or more, and drain", func() {
-		stages.Breaker(0, func() {})
+	require.PanicsWithValue(t, "gluepipe: stages.Breaker needs abortAfter of 1 or more, and stop", func() {
+		stages.Breaker(0, func(error) {})
 	})
 	require.Panics(t, func() { stages.Breaker(1, nil) })
 }
