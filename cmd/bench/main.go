@@ -2,6 +2,7 @@
 //
 //	go run ./cmd/bench file      requests a second and CPU a request
 //	go run ./cmd/bench memory    resident memory at 10%, 50% and 100% of a million requests
+//	go run ./cmd/bench limit     what is used of a limit of requests a minute, and what it costs in 429s
 //
 // The server that answers is a process of its own, on loopback, so that what is measured is the pipeline's. It shares the
 // machine's cores all the same: compare figures of one machine, taken in one run.
@@ -17,7 +18,7 @@ import (
 	"os/signal"
 )
 
-var errUsage = errors.New("usage: bench file|memory [-n REQUESTS] [-c CALLS-IN-FLIGHT] [-latency OF-EACH-ANSWER]")
+var errUsage = errors.New("usage: bench file|memory|limit [-n REQUESTS] [-c CALLS-IN-FLIGHT] [-latency OF-EACH-ANSWER]")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -48,6 +49,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return b.file(ctx)
 	case "memory":
 		return b.memory(ctx)
+	case "limit":
+		return b.limit(ctx)
 	default:
 		return errUsage
 	}
