@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -196,38 +195,6 @@ func TestRequestsKeepNothingOfTheReadersMemory(t *testing.T) {
 		require.NoError(t, json.Unmarshal(fmt.Appendf(nil, line, fmt.Sprintf("value-%04d", i)), &want))
 		require.Equal(t, want, *request)
 	}
-}
-
-func FuzzJSONL(f *testing.F) {
-	for _, seed := range []string{
-		"", "\n", "{}", "{}\n{}\n", "\uFEFF{\"user_message\":\"a\"}\r\n\r\n[]", "{\"timeout\":1e999}\n\xff\n", "nul\n", "\r", "{}\r",
-		`{"messages":[{"role":"user","content":[{"type":"text","text":"a"}]}],"tools":[{"name":"t"}],"params":{"a":1}}`,
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, input []byte) {
-		const limit = 64
-		src := source.JSONL(bytes.NewReader(input))
-		src.MaxLineBytes = limit
-		for i, line := range bytes.Split(bytes.TrimPrefix(input, []byte("\uFEFF")), []byte("\n")) {
-			if len(bytes.TrimSpace(line)) == 0 && len(line) <= limit {
-				continue
-			}
-			item := next(t, src)
-			require.Equal(t, fmt.Sprintf("line %d", i+1), item.Origin)
-			if item.Result != nil {
-				require.Equal(t, fmt.Sprintf("line-%d", i+1), item.Result.ID)
-				require.Equal(t, batch.ErrInvalidRequest, item.Result.ErrorType)
-				require.Contains(t, item.Result.Error, item.Origin)
-				require.True(t, utf8.ValidString(item.Result.Error))
-				continue
-			}
-			require.True(t, json.Valid(line))
-			require.NotEmpty(t, item.Request.ID)
-		}
-		_, err := src.Next(t.Context())
-		require.Equal(t, io.EOF, err)
-	})
 }
 
 func BenchmarkJSONL(b *testing.B) {
