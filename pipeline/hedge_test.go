@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,4 +104,45 @@ func TestAWrongHedgeIsAnErrorOfTheConfiguration(t *testing.T) {
 	var wrong *pipeline.ConfigError
 	require.ErrorAs(t, err, &wrong)
 	require.Equal(t, "Hedge", wrong.Field)
+}
+
+func TestWaitingForLimitsIsNotHedged(t *testing.T) {
+	limited := &llm.Error{Kind: batch.ErrRateLimit, Status: 429, Retryable: true, RetryAfter: time.Minute}
+	for name, config := range map[string]pipeline.Config{
+		"of the run's":    {RateLimit: llm.Limits{RPM: 6}},
+		"of permits":      {MaxConcurrent: 1},
+		"of the provider": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var calls atomic.Int32
+				quick := taking()
+				config.Completer = llm.CompleterFunc(func(ctx context.Context, call *llm.Call) (*llm.Answer, error) {
+					if n := calls.Add(1); name == "of the provider" && n <= 2 {
+						return nil, limited
+					}
+					return quick.Complete(ctx, call)
+				})
+				config.Hedge = llm.HedgeConfig{After: 5 * time.Second}
+				p, err := pipeline.NewBatchProcessor(&config)
+				require.NoError(t, err)
+				defer p.Close()
+				requests := make([]batch.Request, 20)
+				for i := range requests {
+					requests[i].UserMessage = "a"
+				}
+				response, err := p.Process(t.Context(), requests)
+				require.NoError(t, err)
+				require.Equal(t, 20, response.SuccessfulRequests)
+				for _, r := range response.Results {
+					require.Equal(t, 1, r.Attempts)
+					require.Nil(t, r.Metadata)
+				}
+				if name == "of the provider" {
+					calls.Add(-2)
+				}
+				require.EqualValues(t, 20, calls.Load())
+			})
+		})
+	}
 }
