@@ -13,6 +13,8 @@ const (
 	catchUp = 50 * time.Millisecond
 	// aheadBy is how long a call goes ahead alone, if it is not answered before: a 429 comes at once.
 	aheadBy = 50 * time.Millisecond
+	// The bounds are back after so many steps, dare a little more from then on, and more and more in the end.
+	back, bold, bolder = 3, 10, 15
 	// poll is how often a call that waits for the bound to grow looks again.
 	poll = 5 * time.Millisecond
 )
@@ -21,9 +23,10 @@ const (
 // of them alone would not do: a few calls in flight can break a limit of requests a minute if they are short, and a pace says
 // little where some calls take a hundred times as long as others.
 //
-// Each incident cuts both, once, to nine tenths of what was borne. From then on they grow: back to the whole within 10
-// seconds, a little above it in 5 more, and then faster and faster, until after some 40 seconds without another incident
-// nothing is held back any more. Where calls are few, all that takes up to five times as long, lest every tenth be refused.
+// Each incident cuts both, once, to nine tenths of what was borne. From then on they grow: back to the whole within 3
+// seconds, after 10 a little above it, and from 15 on faster and faster, until after some 40 seconds without another
+// incident nothing is held back any more. Where calls are few, all that takes up to five times as long, lest every tenth be
+// refused.
 type adaptive struct {
 	max   int       // calls in flight
 	began time.Time // the first call; zero: none has
@@ -84,18 +87,27 @@ func (a *adaptive) bound(now time.Time) int {
 	return a.max
 }
 
-// growth is what share of what is borne may be tried at a time.
-func (a *adaptive) growth(at time.Time) float64 {
-	const cautious = 15
-	step := 1.0 // seconds
+// steps counts the steps in which the bounds grow: of a second, or longer where calls are few.
+func (a *adaptive) steps(at time.Time) float64 {
+	step := 1.0
 	if a.rate > 0 {
 		step = min(max(10/a.rate, 1), 5)
 	}
-	steps := at.Sub(a.cut).Seconds() / step
-	if steps <= cautious {
-		return 0.9 + 0.01*steps
+	return at.Sub(a.cut).Seconds() / step
+}
+
+// growth is what share of what is borne may be tried at a time.
+func (a *adaptive) growth(at time.Time) float64 {
+	switch steps := a.steps(at); {
+	case steps < back:
+		return 0.9 + 0.1*steps/back
+	case steps < bold:
+		return 1
+	case steps < bolder:
+		return 1 + 0.01*(steps-bold)
+	default:
+		return 1.05 * math.Pow(1.1, steps-bolder)
 	}
-	return 1.05 * math.Pow(1.1, steps-cautious)
 }
 
 // started notes a call that starts now.
@@ -157,7 +169,7 @@ func (a *adaptive) measure(now time.Time, inFlight int) {
 	case a.admitted == 0, elapsed < rampUp:
 		// The incident before goes on.
 		rate, window = a.rate, a.window
-	case a.growth(a.incident) < 1:
+	case a.steps(a.incident) < back:
 		// Not even as much was borne. A single measurement may be off.
 		window = between(a.window/2, window, a.window)
 		if a.rate > 0 {

@@ -22,10 +22,11 @@ type provider struct {
 	window  time.Duration // the limit is of rate x window in each window, rather than of a bucket
 	most    int           // calls in flight; 0: no such limit
 	latency func(n int) time.Duration
-	headers bool // that tell what is left
-	seconds bool // Retry-After in whole seconds
-	silent  bool // no Retry-After
-	bursts  int  // every so many calls, the next ten are refused whatever they are
+	headers bool          // that tell what is left
+	seconds bool          // Retry-After in whole seconds
+	silent  bool          // no Retry-After
+	spells  time.Duration // in each, everything is refused for the last tenth of a second
+	bursts  int           // every so many calls, the next ten are refused whatever they are
 
 	mu       sync.Mutex
 	began    time.Time
@@ -77,6 +78,8 @@ func (p *provider) arrive() (n int, header llm.Header, wait time.Duration) {
 	switch {
 	case p.bursts > 0 && p.calls > p.bursts && p.calls%p.bursts < 10:
 		wait = 200 * time.Millisecond
+	case p.spells > 0 && now.Sub(p.began)%p.spells > p.spells-100*time.Millisecond:
+		wait = 100 * time.Millisecond
 	case p.rate > 0 && p.tokens < 1 && p.window > 0:
 		wait = p.at.Add(p.window).Sub(now)
 	case p.rate > 0 && p.tokens < 1:
@@ -152,6 +155,12 @@ func TestThePaceAdaptsToWhatAProviderBears(t *testing.T) {
 		},
 		"a limit of calls in flight": {
 			&provider{most: 10, latency: every(time.Second)}, 64, 5000, 0.015, 0.9,
+		},
+		"refusals each ten seconds besides": {
+			&provider{rate: 100, burst: 100, spells: 10 * time.Second, latency: every(50 * time.Millisecond)}, 64, 10_000, 0.02, 0.9,
+		},
+		"refusals each five seconds besides": {
+			&provider{rate: 100, burst: 100, spells: 5 * time.Second, latency: every(50 * time.Millisecond)}, 64, 10_000, 0.02, 0.9,
 		},
 		"two calls in flight": {
 			&provider{most: 2, latency: every(time.Second)}, 64, 1000, 0.02, 0.9,
@@ -259,7 +268,7 @@ func TestManySimultaneous429sCutThePaceOnce(t *testing.T) {
 		refuse.Store(true)
 		require.Zero(t, after(6*time.Second))
 		refuse.Store(false)
-		require.InDelta(t, 36, after(6*time.Second), 1, "nine tenths when the pause is over")
+		require.InDelta(t, 36, after(4700*time.Millisecond), 1, "nine tenths when the pause is over")
 		require.GreaterOrEqual(t, after(9*time.Second), 36, "and not nine tenths of it again for each 429")
 		require.Equal(t, 40, after(time.Minute), "it recovers")
 	})

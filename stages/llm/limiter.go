@@ -38,8 +38,8 @@ type Pause struct {
 //
 // A limiter that adapts lets few calls start at once in the beginning, and all of them after a quarter of a second. Where the
 // headers of answers say how much is left of a limit, calls keep to that. A 429 cuts how many calls may be in flight, and
-// start in a second, to nine tenths of what the provider has borne; both are back after 10 seconds, and grow on until the
-// next 429.
+// start in a second, to nine tenths of what the provider has borne; both are back after 3 seconds, and grow on from 10
+// until the next 429.
 //
 // A limiter that doesn't adapt lets one call go first after a pause, and with each that succeeds one more be in flight, twice
 // as many after 10 seconds, until nothing is held back.
