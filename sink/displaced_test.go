@@ -1,7 +1,6 @@
 package sink_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +28,7 @@ func requireWritten(t *testing.T, err error, want ...string) {
 	t.Helper()
 	var some *sink.PartialError
 	if len(want) == 0 {
-		require.False(t, errors.As(err, &some), "%v", err)
+		require.NotErrorAs(t, err, &some)
 		return
 	}
 	require.ErrorAs(t, err, &some)
