@@ -57,17 +57,25 @@ type meteredClient struct {
 	written        atomic.Int64 // requests written to a connection whole: more than sent, if net/http sent one twice
 	connections    atomic.Int64 // opened
 	inFlight, most atomic.Int64
+	refused        chan struct{} // gets one where a connection can't be opened
 }
 
 func newMeteredClient(t *testing.T, maxConns int) *meteredClient {
 	t.Helper()
 	transport := llm.NewTransport(maxConns)
 	t.Cleanup(transport.CloseIdleConnections)
-	m := &meteredClient{client: &http.Client{Transport: transport}}
+	m := &meteredClient{client: &http.Client{Transport: transport}, refused: make(chan struct{}, 1)}
 	dial := transport.DialContext
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		m.connections.Add(1)
-		return dial(ctx, network, addr)
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			select {
+			case m.refused <- struct{}{}:
+			default:
+			}
+		}
+		return conn, err
 	}
 	m.trace = &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) {
 		if info.Err == nil {

@@ -4,11 +4,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gluepipe/gluepipe/pipeline"
@@ -20,6 +22,11 @@ import (
 // toxiproxy's API takes them, in JSON.
 func throughToxics(t *testing.T, server *llmtest.Server, toxics ...string) string {
 	t.Helper()
+	return "http://" + newProxy(t, server, toxics...).Listen + "/v1"
+}
+
+func newProxy(t *testing.T, server *llmtest.Server, toxics ...string) *toxiproxy.Proxy {
+	t.Helper()
 	control := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	proxy := toxiproxy.NewProxy(control, t.Name(), "127.0.0.1:0", address(server.BaseURL()))
 	for _, toxic := range toxics {
@@ -28,7 +35,7 @@ func throughToxics(t *testing.T, server *llmtest.Server, toxics ...string) strin
 	}
 	require.NoError(t, proxy.Start())
 	t.Cleanup(proxy.Stop)
-	return "http://" + proxy.Listen + "/v1"
+	return proxy
 }
 
 func TestEachRequestEndsInOneHonestResultHoweverBadTheNetwork(t *testing.T) {
@@ -164,4 +171,43 @@ func TestACallThatMayHaveBeenBilledIsNotRepeatedUnseen(t *testing.T) {
 	require.EqualValues(t, 2, client.connections.Load(), "the second request was to be sent on the first one's connection")
 	require.EqualValues(t, 3, client.written.Load())
 	require.Equal(t, 3, server.Stats().Requests)
+}
+
+// Each time, the server comes back as soon as somebody has found it gone.
+func TestAServerThatFallsOverAndComesBackLosesNothing(t *testing.T) {
+	const count, atOnce, outages = 600, 8, 5
+	requireNothingLeft(t)
+	calls := make(chan struct{}, count/outages/2)
+	server := llmtest.New(t, llmtest.Config{Respond: func(r *llmtest.Request) *llmtest.Answer {
+		select {
+		case calls <- struct{}{}:
+		default:
+		}
+		return nil
+	}})
+	client := newMeteredClient(t, atOnce)
+	proxy := newProxy(t, server)
+	p := newProcessor(t, &pipeline.Config{
+		Model: "vllm:echo", BaseURL: "http://" + proxy.Listen + "/v1", HTTPClient: client,
+		MaxConcurrent: atOnce, Retry: soon(30),
+	})
+	var falls sync.WaitGroup
+	defer falls.Wait()
+	falls.Go(func() {
+		for range outages {
+			for range cap(calls) {
+				<-calls
+			}
+			proxy.Stop()
+			<-client.refused
+			assert.NoError(t, proxy.Start())
+		}
+	})
+	requests := prompts(count)
+	response, err := p.Process(t.Context(), requests)
+	require.NoError(t, err)
+	succeeded, attempts := requireOneHonestResultEach(t, requests, response.Results)
+	require.Equal(t, count, succeeded)
+	require.GreaterOrEqual(t, attempts, server.Stats().Requests)
+	require.LessOrEqual(t, int(client.most.Load()), atOnce)
 }
