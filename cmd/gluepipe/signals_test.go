@@ -101,15 +101,17 @@ func TestARunThatCantEndIsGivenUp(t *testing.T) {
 	large := `{"user_message": "` + strings.Repeat("more than a pipe holds ", 10_000) + `"}`
 	cmd := program(t, at(server, "run", "-", "--grace", "0.05")...)
 	cmd.Stdin = strings.NewReader(large)
-	neverRead, stdout, err := os.Pipe()
+	hardlyRead, stdout, err := os.Pipe()
 	require.NoError(t, err)
-	defer neverRead.Close()
+	defer hardlyRead.Close()
 	defer stdout.Close()
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = stdout, &stderr
 	require.NoError(t, cmd.Start())
 	<-g.arrived
 	close(g.open)
+	_, err = hardlyRead.Read(make([]byte, 1))
+	require.NoError(t, err, "it is writing now")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, exitInterrupted, ended(t, cmd))
 	require.Contains(t, stderr.String(), "\ncancelled, and not ended within 2.05s: giving up; what is written stays\n"+
