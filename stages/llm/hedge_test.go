@@ -382,6 +382,23 @@ func TestQuickCallsSaveUpAFewHedges(t *testing.T) {
 	})
 }
 
+func TestACallThatStaysSlowIsHedgedWhenOthersHaveEarnedIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := &hedgeScript{legs: []hedgeLeg{{takes: hour}, {takes: hour}}}
+		hedged := llm.Hedge(script, llm.HedgeConfig{After: 10 * time.Second})
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 2 { // there is one hedge to begin with
+			wg.Go(func() { _, _ = hedged.Complete(t.Context(), &llm.Call{}) })
+		}
+		time.Sleep(35 * time.Second)
+		require.NoError(t, errors.Join(mwRun(t.Context(), hedged, 1, 20)...))
+		wg.Wait()
+		require.Equal(t, 40*time.Second, time.Since(began))
+		require.Equal(t, 2+20+2, script.calls)
+	})
+}
+
 func TestAHedgeThatWasNotMadeIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		script := &hedgeScript{}
