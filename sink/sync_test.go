@@ -122,6 +122,17 @@ func TestAnErrorOfFlushingIsToldByCloseAtTheLatest(t *testing.T) {
 	}
 }
 
+func TestCloseWaitsForAFlushThatHasBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{failAt: 1, slow: time.Minute}
+		f := openOn(t, d, SyncInterval)
+		require.NoError(t, writeOne(t, f))
+		time.Sleep(syncInterval + d.slow/2)
+		require.ErrorIs(t, f.Close(t.Context()), errDisk)
+		require.EqualValues(t, 1, d.flushes.Load())
+	})
+}
+
 func TestAnErrorOfFlushingBreaksItsOwnWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := openOn(t, &disk{failAt: 2}, SyncAlways)
