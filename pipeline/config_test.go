@@ -15,6 +15,7 @@ func TestAConfigErrorTellsItsField(t *testing.T) {
 	for field, cfg := range map[string]Config{
 		"Model":         {Model: "nobody:x"},
 		"MaxConcurrent": {MaxConcurrent: -2},
+		"AbortAfter":    {AbortAfter: -2},
 		"Params":        {Params: map[string]any{"stream": true}},
 		"Tools":         {Tools: []batch.Tool{{}}},
 		"BaseURL":       {Model: "openai:x", BaseURL: "localhost"},

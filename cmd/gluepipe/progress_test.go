@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gluepipe/gluepipe/pipeline"
+	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
@@ -42,6 +43,10 @@ func TestProgressTextTellsWhatIsKnown(t *testing.T) {
 	require.Equal(t, "1,234/20,000 done (6.2%), 3 failed, 64 in flight, 1.2M tokens", progressText(p, 0))
 	p.Total = -1
 	require.Equal(t, "1,234 done, 3 failed, 64 in flight, 410/s, 1.2M tokens", progressText(p, 410))
+	p = pipeline.Progress{Total: 100, Done: 99, InFlight: 2, Slowest: []stages.InFlight{
+		{ID: "r17", Age: 130 * time.Second}, {ID: "r3", Age: 118 * time.Second},
+	}}
+	require.Equal(t, "99/100 done (99.0%), 2 in flight, slowest: r17 2m10s, r3 1m58s", progressText(p, 0))
 	p = pipeline.Progress{Total: 10, Done: 10}
 	require.Equal(t, "10/10 done (100.0%), 0 in flight, 5.0/s", progressText(p, 5))
 }
