@@ -229,7 +229,7 @@ func (m *models) logPause(key string, p llm.Pause) {
 	if batch.KindOf(p.Err) != batch.ErrRateLimit {
 		level, what = zap.WarnLevel, "no connection: calls wait"
 	}
-	m.config.Logger.Log(level, what, zap.String("key", key), zap.Duration("for", p.For),
+	m.config.Logger.Log(level, what, zap.String("key", key), zap.Duration("for", p.For.Round(time.Millisecond)),
 		zap.Int("in_flight", p.InFlight), zap.Error(p.Err))
 }
 

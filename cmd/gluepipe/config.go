@@ -95,6 +95,7 @@ func newLogger(w io.Writer, level, format string) *zap.Logger {
 	}
 	encoding := zap.NewProductionEncoderConfig()
 	encoding.EncodeTime = zapcore.ISO8601TimeEncoder
+	encoding.EncodeDuration = zapcore.StringDurationEncoder
 	encoder := zapcore.NewJSONEncoder(encoding)
 	if format == "console" {
 		encoding.EncodeTime = zapcore.TimeEncoderOfLayout(time.TimeOnly)

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -67,7 +68,7 @@ func (p *Permits) notifies(line *line) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lines = append(p.lines[:len(p.lines):len(p.lines)], line)
+	p.lines = append(slices.Clip(p.lines), line)
 }
 
 // Limit returns a Completer that holds a permit during each call of next. A call waits for its permit in the order of
@@ -95,6 +96,7 @@ func (p *permitted) Complete(ctx context.Context, call *Call) (*Answer, error) {
 		}
 	}
 	defer p.permits.release(nil)
+	announceStart(ctx)
 	return p.next.Complete(ctx, call)
 }
 
