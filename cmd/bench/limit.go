@@ -48,7 +48,7 @@ func (b *bench) limitedBy(ctx context.Context, name string, config llmtest.Confi
 	if err != nil {
 		return err
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	processor, err := pipeline.NewBatchProcessor(&pipeline.Config{
 		Model: "mock:echo", BaseURL: server.BaseURL(), MaxConcurrent: b.inFlight,
 	})
