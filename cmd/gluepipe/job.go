@@ -23,12 +23,13 @@ type job struct {
 	report      reporter
 	warnings    *fieldWarnings
 	interrupted atomic.Bool
+	said        chan struct{} // closed once people were told that it is interrupted
 }
 
 var errInterruptedTwice = errors.New("interrupted twice")
 
 func newJob(a *app, s *settings, input string) *job {
-	j := &job{app: a, settings: s, input: input}
+	j := &job{app: a, settings: s, input: input, said: make(chan struct{})}
 	j.warnings = newFieldWarnings(j.notef)
 	return j
 }
@@ -154,6 +155,9 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 	err = errors.Join(out.explain(err), out.writeResponse(context.WithoutCancel(ctx), summary))
 	if summary.TotalRequests == 0 && err == nil && !j.interrupted.Load() {
 		j.notef("%s holds no requests", inputName(j.input))
+	}
+	if j.interrupted.Load() {
+		<-j.said
 	}
 	j.notef("")
 	earlier := out.Earlier()

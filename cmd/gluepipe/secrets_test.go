@@ -87,7 +87,10 @@ func TestNoSecretIsEverPrintedOrWritten(t *testing.T) {
 	through := func(proxy string) []string {
 		return []string{"HTTP_PROXY=" + proxy, "HTTPS_PROXY=" + proxy, "ALL_PROXY=" + proxy, "NO_PROXY="}
 	}
-	run := []string{"run", "in.jsonl", "-o", "out.jsonl", "--errors", "errors.jsonl", "--response", "response.json", "--max-attempts", "2"}
+	run := []string{
+		"run", "in.jsonl", "-o", "out.jsonl", "--errors", "errors.jsonl", "--response", "response.json", "--max-attempts", "2",
+		"--max-rate-limit-wait", "0.1", // who isn't there is waited for
+	}
 	keyFile := []string{"--api-key-file", "secret.keys"}
 	inURL := "http://user:" + secret("url") + "@" + host + "/v1?key=" + secret("query") + "&api-version=1"
 	proxyURL := "http://user:" + secret("proxy") + "@" + proxyHost

@@ -99,10 +99,12 @@ func (s shutdown) watch(signals <-chan os.Signal, done <-chan struct{}) {
 func (j *job) watchSignals(inFlight func() int, drain, cancel func(), advice func() string) (stop func()) {
 	notes := make(chan string, 8) // more than there are
 	told := make(chan struct{})
+	saidFirst := sync.OnceFunc(func() { close(j.said) })
 	go func() {
 		defer close(told)
 		for note := range notes {
 			j.notef("%s", note)
+			saidFirst()
 		}
 	}()
 	s := shutdown{
