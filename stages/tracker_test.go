@@ -126,3 +126,9 @@ func TestARequestInFlightReadsWell(t *testing.T) {
 	require.Equal(t, `"a\x1b[31m\nb" 12s`, stages.InFlight{ID: "a\x1b[31m\nb", Age: 12 * time.Second}.String())
 	require.Equal(t, strings.Repeat("é", 20)+"... 12s", stages.InFlight{ID: strings.Repeat("é", 50), Age: 12 * time.Second}.String())
 }
+
+func TestARequestWhoseAttemptsAreUsedUpIsNotInWork(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		watched(t, failing(100), stages.RetryPolicy{MaxAttempts: 2}, asking("a", "b"))
+	})
+}
