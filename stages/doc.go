@@ -1,5 +1,5 @@
-// Package stages holds what happens to a request on its way: [Validate], [Resume], [Execute] (with tools), [Retry] and
-// [Collect], and [Map], [MapResults] and [Chain] for stages of your own.
+// Package stages holds what happens to a request on its way: [Validate], [Resume], [Execute] (with tools), [Retry],
+// [Breaker] and [Collect], and [Map], [MapResults] and [Chain] for stages of your own.
 //
 // Each is a [batch.Stage]: it ranges over its input, works on the items that are not settled, and passes every item on. A
 // request's failure travels in its Result; an error returned by a stage breaks the run.
