@@ -13,8 +13,8 @@ const (
 	catchUp = 50 * time.Millisecond
 	// aheadBy is how long a call goes ahead alone, if it is not answered before: a 429 comes at once.
 	aheadBy = 50 * time.Millisecond
-	// The bounds are back after so many steps, dare a little more from then on, and more and more in the end.
-	back, bold, bolder = 3, 10, 15
+	// The bounds are back after so many steps, and then dare more and more.
+	back, bolder, boldest = 3, 10, 15
 	// poll is how often a call that waits for the bound to grow looks again.
 	poll = 5 * time.Millisecond
 )
@@ -23,10 +23,11 @@ const (
 // of them alone would not do: a few calls in flight can break a limit of requests a minute if they are short, and a pace says
 // little where some calls take a hundred times as long as others.
 //
-// Each incident cuts both, once, to nine tenths of what was borne. From then on they grow: back to the whole within 3
-// seconds, after 10 a little above it, and from 15 on faster and faster, until after some 40 seconds without another
-// incident nothing is held back any more. Where calls are few, all that takes up to five times as long, lest every tenth be
-// refused.
+// Each incident cuts both, once, to nine tenths of what is borne. From then on they grow: back to the whole within 3 seconds,
+// from 10 on a little above it, and from 15 on faster and faster, until some 40 seconds without another incident hold nothing
+// back any more. Where calls are few, all that takes up to ten times as long, lest every tenth be refused. What is borne is
+// taken to be less only where the next incident comes before the bounds are back: any later one may be a mood of the
+// provider's.
 type adaptive struct {
 	max   int       // calls in flight
 	began time.Time // the first call; zero: none has
@@ -43,6 +44,7 @@ type adaptive struct {
 	cut      time.Time // when the bounds were last cut; zero: never, or they have grown back
 	rate     float64   // calls a second that are borne; 0: unknown
 	window   float64   // calls in flight that are
+	sure     bool      // more is not borne than that
 	next     time.Time // when the next call may start, by the rate
 }
 
@@ -72,9 +74,9 @@ func (a *adaptive) bound(now time.Time) int {
 	case !a.cut.IsZero():
 		growth := a.growth(now)
 		if growth < 10 {
-			return min(a.max, int(math.Ceil(a.window*growth)))
+			return between(1, int(math.Round(a.window*growth)), a.max)
 		}
-		a.cut, a.rate, a.window = time.Time{}, 0, 0
+		a.cut, a.rate, a.window, a.sure = time.Time{}, 0, 0, false
 	case a.began.IsZero():
 		return a.firstCalls()
 	default:
@@ -91,22 +93,25 @@ func (a *adaptive) bound(now time.Time) int {
 func (a *adaptive) steps(at time.Time) float64 {
 	step := 1.0
 	if a.rate > 0 {
-		step = min(max(10/a.rate, 1), 5)
+		step = between(1, 10/a.rate, 10)
 	}
 	return at.Sub(a.cut).Seconds() / step
 }
 
 // growth is what share of what is borne may be tried at a time.
 func (a *adaptive) growth(at time.Time) float64 {
+	const daring, bold = 0.01, 1.1 // a step
 	switch steps := a.steps(at); {
 	case steps < back:
 		return 0.9 + 0.1*steps/back
-	case steps < bold:
-		return 1
+	case !a.sure:
+		return math.Pow(bold, steps-back)
 	case steps < bolder:
-		return 1 + 0.01*(steps-bold)
+		return 1
+	case steps < boldest:
+		return 1 + daring*(steps-bolder)
 	default:
-		return 1.05 * math.Pow(1.1, steps-bolder)
+		return (1 + daring*(boldest-bolder)) * math.Pow(bold, steps-boldest)
 	}
 }
 
@@ -172,18 +177,19 @@ func (a *adaptive) measure(now time.Time, inFlight int) {
 	case a.steps(a.incident) < back:
 		// Not even as much was borne. A single measurement may be off.
 		window = between(a.window/2, window, a.window)
-		if a.rate > 0 {
-			rate = between(a.rate/2, rate, a.rate)
-		} else if !a.alone && elapsed < time.Second {
+		switch {
+		case a.rate > 0:
+			rate, a.sure = between(a.rate/2, rate, a.rate), true
+		case !a.alone && elapsed < time.Second:
 			rate = 0 // the calls that went ahead alone were borne: it may be their number
 		}
 		a.begin(now)
-	case recent > 1.5*rate:
-		// The bounds were far too low, and have only now grown to what is borne.
-		rate, window = recent, max(window, a.window)
+	case !a.sure, recent > 1.5*rate:
+		// The bounds were too low, and have only now grown to what is borne.
+		rate, window, a.sure = max(rate, a.rate, recent), max(window, a.window), true
 		a.begin(now)
 	default:
-		rate, window = max(rate, a.rate), max(window, a.window)
+		rate, window = max(rate, 1.01*a.rate), max(window, a.window) // as much was borne, and a trifle more may be
 		a.begin(now)
 	}
 	a.rate, a.window = rate, max(window, 1)
@@ -219,4 +225,4 @@ func (a *adaptive) recent(now time.Time) float64 {
 	return float64(a.spans[0].admitted+a.spans[1].admitted) / now.Sub(a.spans[1].begin).Seconds()
 }
 
-func between(low, x, high float64) float64 { return min(max(low, x), high) }
+func between[T int | float64](low, x, high T) T { return min(max(low, x), high) }
