@@ -63,14 +63,19 @@ func readLimit(h http.Header, families []limitNames, now time.Time) (limit, rema
 
 // clock is the time by the server's own clock, so that a date is as far away as the server means, whatever the time here.
 func clock(h http.Header, now time.Time) time.Time {
-	if t, err := http.ParseTime(h.Get("Date")); err == nil {
-		return t
+	if date := h.Get("Date"); date != "" {
+		if t, err := http.ParseTime(date); err == nil {
+			return t
+		}
 	}
 	return now
 }
 
 // parseCount returns -1 for what isn't a count.
 func parseCount(s string) int {
+	if s == "" {
+		return -1 // as most are; an error costs more
+	}
 	n, err := strconv.Atoi(strings.TrimSpace(s))
 	if err != nil || n < 0 {
 		return -1
@@ -81,6 +86,9 @@ func parseCount(s string) int {
 // parseReset reads what parseWait does, and takes a number that is too large for a wait as a time since 1970, in seconds or
 // milliseconds.
 func parseReset(s string, now time.Time) time.Duration {
+	if s == "" {
+		return 0
+	}
 	const year2001 = 1e9 // in seconds; in milliseconds it is a thousand times that
 	n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	if err != nil || !(n >= year2001) { // NaN too
