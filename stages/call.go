@@ -14,11 +14,15 @@ func (e *Executor) call(ctx context.Context, item *batch.Item) (*llm.Answer, err
 	call := &llm.Call{
 		Model: request.Model, Messages: request.Messages, Tools: request.Tools, ResponseFormat: request.ResponseFormat,
 		Params: request.Params, Timeout: e.within(request.Timeout, item), KeepRaw: e.config.KeepRaw,
-		Hedges: hedges(r),
+		Hedges: item.Hedges,
 	}
-	begin, before := time.Now(), call.Hedges
+	begin := time.Now()
 	defer func() { // deferred, since a Completer may panic
-		addHedges(r, call.Hedges-before)
+		if made := call.Hedges - item.Hedges; made > 0 {
+			item.Hedges += made
+			r.Attempts += made
+			r.SetMetadata("_hedged", true)
+		}
 		r.WaitTime += call.Waited
 		r.ElapsedTime += time.Since(begin) - call.Waited
 	}()
@@ -35,24 +39,6 @@ func (e *Executor) call(ctx context.Context, item *batch.Item) (*llm.Answer, err
 		r.Raw = answer.Raw
 	}
 	return answer, nil
-}
-
-// hedged marks, in a result's metadata, a request one of whose calls was made a second time. That is done once a request.
-const hedged = "_hedged"
-
-// hedges returns how many of the result's attempts were made beside a slow one.
-func hedges(r *batch.Result) int {
-	if r.Attempts > 1 && r.Metadata[hedged] == true { // the request may have brought it
-		return 1
-	}
-	return 0
-}
-
-func addHedges(r *batch.Result, n int) {
-	if n > 0 {
-		r.Attempts += n
-		r.SetMetadata(hedged, true)
-	}
 }
 
 func addUse(r *batch.Result, tokens *batch.TokenUsage, cost *float64) {

@@ -118,7 +118,7 @@ func (r *retrier) parkOrPass(item *batch.Item) {
 
 // park has a failed item wait for its next attempt, or settles it where there won't be one.
 func (r *retrier) park(item *batch.Item) bool {
-	attempts := item.Result.Attempts - hedges(item.Result)
+	attempts := item.Result.Attempts - item.Hedges
 	switch {
 	case attempts >= r.policy.MaxAttempts:
 		item.Retryable = false

@@ -19,6 +19,8 @@ type Item struct {
 	Fingerprint string
 	// ToolTurns counts the tool turns of the conversation so far.
 	ToolTurns int
+	// Hedges counts the calls made beside one that was slow; see llm.Hedge. Result.Attempts counts them too.
+	Hedges int
 
 	// Retryable says that Result is a failure which another attempt may cure. Execute sets it, retry clears it.
 	Retryable bool

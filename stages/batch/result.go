@@ -47,7 +47,8 @@ type Result struct {
 	TokensUsed           *TokenUsage // over all turns and attempts; nil where no server reported any
 	Error                string
 	ErrorType            ErrorKind
-	// Metadata is the request's, and "_retried": true where there was more than one attempt. It may be the request's own map:
+	// Metadata is the request's, and "_retried": true where there was more than one attempt, "_hedged": true where a slow call
+	// was made a second time. It may be the request's own map:
 	// change it with SetMetadata.
 	Metadata     map[string]any
 	ElapsedTime  time.Duration // spent in model calls and tools, over all attempts
