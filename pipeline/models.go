@@ -22,8 +22,9 @@ import (
 type models struct {
 	config   *Config
 	permits  *llm.Permits
-	provider string // the run's; "" with a Completer of the caller's
-	baseURL  string // the run's
+	provider string       // the run's; "" with a Completer of the caller's
+	baseURL  string       // the run's
+	pool     *llm.KeyPool // the run's
 
 	mu      sync.RWMutex
 	clients map[string]client // by provider
@@ -210,6 +211,9 @@ func (m *models) paced(keys ...llm.Key) llm.Completer {
 	pool := llm.NewKeyPool(keys, m.permits, func(name string, err error) {
 		m.config.Logger.Warn("API key put aside", zap.String("key", name), zap.Error(err))
 	})
+	if m.pool == nil {
+		m.pool = pool // the run's provider comes first
+	}
 	return llm.Hedge(llm.Park(pool, m.config.MaxRateLimitWait), m.config.Hedge)
 }
 

@@ -69,7 +69,7 @@ func (p *BatchProcessor) Run(ctx context.Context, src batch.Source, sink batch.S
 	engine.stall = newStall(p.config.MaxPending)
 	defer engine.stall.close()
 	tracker := new(stages.Tracker)
-	report := newReporter(p.config, src, p.models.permits.InFlight, tracker.Slowest)
+	report := newReporter(p.config, src, gauges{p.models.permits.InFlight, p.models.pool.Paused, tracker.Slowest})
 	defer report.close()
 	if p.config.OnProgress != nil || p.config.ShowProgress {
 		engine.OnDelivery = report.update

@@ -20,6 +20,8 @@ type Progress struct {
 	Dropped    int // taken out by a stage, such as those an earlier run has done
 	Unfinished int // cut short by the run's end, and not done
 	InFlight   int // model calls under way, over all runs of the processor
+	// Paused is for how long no call may start yet, because of a rate limit or a server that can't be reached; 0 where one may.
+	Paused     time.Duration
 	TokensUsed batch.TokenUsage
 	Elapsed    time.Duration
 	// Slowest are up to 3 requests that take markedly longer than the others, the slowest first: what a run that is nearly
@@ -35,6 +37,9 @@ func (p Progress) String() string {
 	}
 	line := fmt.Sprintf("%s done, %d failed, %d in flight, %d tokens, %v",
 		done, p.Failed, p.InFlight, p.TokensUsed.Total, p.Elapsed.Round(time.Second))
+	if p.Paused > 0 {
+		line += ", calls wait " + p.Paused.Round(time.Second).String()
+	}
 	if len(p.Slowest) == 0 {
 		return line
 	}

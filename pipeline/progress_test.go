@@ -11,6 +11,7 @@ import (
 	"github.com/gluepipe/gluepipe/source"
 	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/llm"
 )
 
 func TestProgressIsToldWhileNothingIsDeliveredAndNamesWhatTheRunWaitsFor(t *testing.T) {
@@ -62,10 +63,32 @@ func TestAProgressLineEndsWithTheSlowestRequests(t *testing.T) {
 	require.Equal(t, "99/100 done, 0 failed, 1 in flight, 0 tokens, 1m0s, slowest: r17 2m10s, r3 1m58s", p.String())
 }
 
+func TestProgressTellsHowLongCallsWaitForALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := &llm.Error{Kind: batch.ErrRateLimit, Status: 429, RetryAfter: 30 * time.Second}
+		var lines []string
+		p := newProcessor(t, &Config{
+			Completer: &model{fail: func(_ string, try int) error {
+				if try == 1 {
+					return limit
+				}
+				return nil
+			}},
+			OnProgress: func(p Progress) { lines = append(lines, p.String()) },
+		})
+		_, err := p.Process(t.Context(), requests(1))
+		require.NoError(t, err)
+		require.Equal(t, "0/1 done, 0 failed, 0 in flight, 0 tokens, 10s, calls wait 20s", lines[9])
+		require.Equal(t, "1/1 done, 0 failed, 0 in flight, 0 tokens, 30s", lines[len(lines)-1])
+	})
+}
+
 func TestShowProgressIsFreshWhileNothingIsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slowest := func(n int) []stages.InFlight { return []stages.InFlight{{ID: "r1", Age: time.Minute}}[:min(n, 1)] }
-		r := newReporter(&Config{}, source.Slice(requests(2)), func() int { return 1 }, slowest)
+		r := newReporter(&Config{}, source.Slice(requests(2)), gauges{
+			inFlight: func() int { return 1 }, paused: func() time.Duration { return 0 }, slowest: slowest,
+		})
 		r.update(&batch.Summary{TotalRequests: 2, SuccessfulRequests: 1})
 		time.Sleep(time.Minute)
 		var line bytes.Buffer

@@ -20,10 +20,9 @@ const maxSlowest = 3
 // reporter tells how far a run is.
 type reporter struct {
 	onProgress func(Progress)
-	inFlight   func() int
-	slowest    func(n int) []stages.InFlight
-	begin      time.Time
-	total      int
+	gauges
+	begin time.Time
+	total int
 
 	mu   sync.Mutex
 	last Progress
@@ -32,11 +31,20 @@ type reporter struct {
 	wg   sync.WaitGroup
 }
 
-func newReporter(
-	config *Config, src batch.Source, inFlight func() int, slowest func(n int) []stages.InFlight,
-) *reporter {
+// gauges tell how things stand at any time, where deliveries tell how they stood then.
+type gauges struct {
+	inFlight func() int
+	paused   func() time.Duration
+	slowest  func(n int) []stages.InFlight
+}
+
+func (g *gauges) read(p *Progress) {
+	p.InFlight, p.Paused, p.Slowest = g.inFlight(), g.paused(), g.slowest(maxSlowest)
+}
+
+func newReporter(config *Config, src batch.Source, gauges gauges) *reporter {
 	r := &reporter{
-		onProgress: config.OnProgress, inFlight: inFlight, slowest: slowest,
+		onProgress: config.OnProgress, gauges: gauges,
 		begin: time.Now(), total: -1, stop: make(chan struct{}),
 	}
 	if sized, ok := src.(interface{ Len() int }); ok {
@@ -54,8 +62,9 @@ func (r *reporter) update(s *batch.Summary) {
 	p := Progress{
 		Total: r.total, Taken: s.TotalRequests, Succeeded: s.SuccessfulRequests,
 		Failed: s.FailedRequests - s.UnfinishedRequests, Unfinished: s.UnfinishedRequests,
-		InFlight: r.inFlight(), Elapsed: time.Since(r.begin), Slowest: r.slowest(maxSlowest),
+		Elapsed: time.Since(r.begin),
 	}
+	r.read(&p)
 	for _, n := range s.DroppedRequests {
 		p.Dropped += n
 	}
@@ -87,7 +96,8 @@ func (r *reporter) printLine(w io.Writer) {
 	r.mu.Lock()
 	p := r.last
 	r.mu.Unlock()
-	p.InFlight, p.Elapsed, p.Slowest = r.inFlight(), time.Since(r.begin), r.slowest(maxSlowest)
+	p.Elapsed = time.Since(r.begin)
+	r.read(&p)
 	fmt.Fprintln(w, "gluepipe:", p)
 }
 

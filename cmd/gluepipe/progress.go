@@ -125,6 +125,10 @@ func progressText(p pipeline.Progress, perSecond float64) string {
 		fmt.Fprintf(&b, ", %s failed", commas(p.Failed))
 	}
 	fmt.Fprintf(&b, ", %s in flight", commas(p.InFlight))
+	if paused := p.Paused.Round(time.Second); paused > 0 {
+		b.WriteString(", calls wait " + paused.String())
+		p.Slowest = nil // which wait for the same
+	}
 	if perSecond > 0 {
 		b.WriteString(", " + pace(perSecond))
 	}

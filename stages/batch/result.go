@@ -48,8 +48,7 @@ type Result struct {
 	Error                string
 	ErrorType            ErrorKind
 	// Metadata is the request's, and "_retried": true where there was more than one attempt, "_hedged": true where a slow call
-	// was made a second time. It may be the request's own map:
-	// change it with SetMetadata.
+	// was made a second time. It may be the request's own map: change it with SetMetadata.
 	Metadata     map[string]any
 	ElapsedTime  time.Duration // spent in model calls and tools, over all attempts
 	WaitTime     time.Duration // spent waiting for rate limits and between attempts

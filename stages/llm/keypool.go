@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
@@ -171,6 +172,21 @@ func (p *KeyPool) best(d demand) (best *pooledKey, held hold) {
 		}
 	}
 	return best, held
+}
+
+// Paused returns for how long no call may start with any key, because of a 429 or a server that can't be reached; 0 where one
+// may.
+func (p *KeyPool) Paused() time.Duration {
+	shortest := forever
+	for _, key := range p.keys {
+		if !key.aside.Load() {
+			shortest = min(shortest, key.Limiter.paused())
+		}
+	}
+	if shortest == forever {
+		return 0 // no key is left to wait for
+	}
+	return shortest
 }
 
 // verdict is what a failure says of its key.

@@ -164,6 +164,16 @@ func (l *Limiter) load(d demand) (held hold, inFlight int) {
 	return l.held(time.Now(), d), l.inFlight
 }
 
+// paused returns how long the pause that is on still lasts.
+func (l *Limiter) paused() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.until.IsZero() {
+		return 0
+	}
+	return max(time.Until(l.until), 0)
+}
+
 // unlimited tells that a call may start now, without a look at the clock.
 func (l *Limiter) unlimited() bool {
 	return l.recovery.window == 0 && l.requests == nil && l.tokens == nil && l.adaptive == nil
