@@ -79,7 +79,7 @@ func TestProgressTellsHowLongCallsWaitForALimit(t *testing.T) {
 		_, err := p.Process(t.Context(), requests(1))
 		require.NoError(t, err)
 		require.Equal(t, "0/1 done, 0 failed, 0 in flight, 0 tokens, 10s, calls wait 20s", lines[9])
-		require.Equal(t, "1/1 done, 0 failed, 0 in flight, 0 tokens, 30s", lines[len(lines)-1])
+		require.Equal(t, "1/1 done, 0 failed, 0 in flight, 3 tokens, 30s", lines[len(lines)-1])
 	})
 }
 
