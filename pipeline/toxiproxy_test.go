@@ -9,6 +9,7 @@ import (
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -20,22 +21,49 @@ import (
 
 // throughToxics returns the base URL under which a server is reached by a network with the given faults: toxics as
 // toxiproxy's API takes them, in JSON.
-func throughToxics(t *testing.T, server *llmtest.Server, toxics ...string) string {
+func throughToxics(t *testing.T, server *llmtest.Server, faults ...string) string {
 	t.Helper()
-	return "http://" + newProxy(t, server, toxics...).Listen + "/v1"
+	return "http://" + newProxy(t, server, faults...).Listen + "/v1"
 }
 
-func newProxy(t *testing.T, server *llmtest.Server, toxics ...string) *toxiproxy.Proxy {
+func newProxy(t *testing.T, server *llmtest.Server, faults ...string) *toxiproxy.Proxy {
 	t.Helper()
+	toxics.Register("timeout", new(drainedTimeout))
+	toxics.Register("limit_data", new(drainedLimit))
 	control := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	proxy := toxiproxy.NewProxy(control, t.Name(), "127.0.0.1:0", address(server.BaseURL()))
-	for _, toxic := range toxics {
+	for _, toxic := range faults {
 		_, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic))
 		require.NoError(t, err, toxic)
 	}
 	require.NoError(t, proxy.Start())
 	t.Cleanup(proxy.Stop)
 	return proxy
+}
+
+// The toxics that end a connection leave a goroutine of toxiproxy behind for good where an answer comes all the same. These
+// take what comes.
+type (
+	drainedTimeout struct{ toxics.TimeoutToxic }
+	drainedLimit   struct{ toxics.LimitDataToxic }
+)
+
+func (t *drainedTimeout) Pipe(stub *toxics.ToxicStub) {
+	t.TimeoutToxic.Pipe(stub)
+	drain(stub)
+}
+
+func (t *drainedLimit) Pipe(stub *toxics.ToxicStub) {
+	t.LimitDataToxic.Pipe(stub)
+	drain(stub)
+}
+
+func drain(stub *toxics.ToxicStub) {
+	for stub.Closed() {
+		if chunk := <-stub.Input; chunk == nil {
+			return
+		}
+	}
 }
 
 func TestEachRequestEndsInOneHonestResultHoweverBadTheNetwork(t *testing.T) {
