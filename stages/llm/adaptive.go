@@ -45,6 +45,7 @@ type adaptive struct {
 	rate     float64   // calls a second that are borne; 0: unknown
 	window   float64   // calls in flight that are
 	sure     bool      // more is not borne than that
+	steady   int       // incidents in a row that came after the bounds were back
 	next     time.Time // when the next call may start, by the rate
 }
 
@@ -179,7 +180,7 @@ func (a *adaptive) measure(now time.Time, inFlight int) {
 		window = between(a.window/2, window, a.window)
 		switch {
 		case a.rate > 0:
-			rate, a.sure = between(a.rate/2, rate, a.rate), true
+			rate, a.sure, a.steady = between(a.rate/2, rate, a.rate), true, 0
 		case !a.alone && elapsed < time.Second:
 			rate = 0 // the calls that went ahead alone were borne: it may be their number
 		}
@@ -189,7 +190,9 @@ func (a *adaptive) measure(now time.Time, inFlight int) {
 		rate, window, a.sure = max(rate, a.rate, recent), max(window, a.window), true
 		a.begin(now)
 	default:
-		rate, window = max(rate, 1.01*a.rate), max(window, a.window) // as much was borne, and a trifle more may be
+		// As much was borne, and a little more may be: refusals that come by the clock mustn't keep the rate where it is.
+		a.steady++
+		rate, window = max(rate, a.rate*(1+0.01*float64(a.steady))), max(window, a.window)
 		a.begin(now)
 	}
 	a.rate, a.window = rate, max(window, 1)

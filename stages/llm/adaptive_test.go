@@ -213,6 +213,24 @@ func (p *provider) ideal(calls, concurrent int) float64 {
 	return float64(calls) / float64(concurrent) * p.latency(1).Seconds()
 }
 
+func TestALimitThatIsRaisedIsFoundAmongRefusalsThatComeByTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{rate: 30, burst: 30, spells: 10 * time.Second, latency: every(50 * time.Millisecond)}
+		time.AfterFunc(time.Minute, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.rate = 100
+		})
+		began := time.Now()
+		for _, err := range mwRun(t.Context(), adapted(p, 64), 64, 20_000) {
+			require.NoError(t, err)
+		}
+		t.Logf("took %v; %d refused", time.Since(began), p.refused)
+		require.Less(t, time.Since(began), 330*time.Second, "with all of the limit it takes 242")
+		require.Less(t, p.refused, 400)
+	})
+}
+
 func TestTheStartIsRampedUpWithinHalfASecond(t *testing.T) {
 	for _, concurrent := range []int{4, 64, 1000} {
 		synctest.Test(t, func(t *testing.T) {
