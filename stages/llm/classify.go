@@ -89,7 +89,7 @@ func networkFailure(err error, otherwise batch.ErrorKind) *Error {
 		operation *net.OpError
 		transport *url.Error
 	)
-	e := &Error{Kind: otherwise, Retryable: true, Header: noHeader, Err: err}
+	e := &Error{Kind: otherwise, Retryable: true, Header: noHeader, Err: brief(err)}
 	switch {
 	case unverified(err): // the same certificate awaits every other call
 		e.Kind, e.Retryable, e.Fatal = batch.ErrAPIConnection, false, true
@@ -103,6 +103,15 @@ func networkFailure(err error, otherwise batch.ErrorKind) *Error {
 		e.Kind = batch.ErrAPIConnection
 	}
 	return e
+}
+
+// brief cuts an error off from its chain where its text is a nuisance: net/http and encoding/json quote what a server sends.
+func brief(err error) error {
+	const most = 1000
+	if text := err.Error(); len(text) > most {
+		return errors.New(shorten(text, most))
+	}
+	return err
 }
 
 // classify decides by the body's code, else by the status.

@@ -20,7 +20,7 @@ func (c *Client) networkError(ctx context.Context, doing string, err error) *Err
 		err = outer.Err // its text has the whole URL, in which there may be a secret
 	}
 	e := networkFailure(err, batch.ErrAPIConnection) // whatever broke did so on the way
-	e.Err = c.secrets.error(fmt.Errorf("%s: %w", doing, err))
+	e.Err = c.secrets.error(fmt.Errorf("%s: %w", doing, e.Err))
 	return e
 }
 

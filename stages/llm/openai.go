@@ -2,7 +2,9 @@ package llm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 //   - Of the answer, unknown fields of the message, the cost and the raw bytes are lost: Call.KeepRaw has no effect. A 200
 //     with an error inside is a [batch.ErrServer] about an answer without choices.
 //   - The client keeps its key to itself, so that it can't be taken out of an error in which the server repeats it.
+//   - Nothing bounds the size of an answer, and a status whose body breaks off is lost: that is a broken connection.
 //   - Redirects, connections and proxies are the client's. With net/http's default transport it keeps two idle
 //     connections: give it one from [NewTransport].
 //
@@ -58,8 +61,20 @@ func openAIError(ctx context.Context, header http.Header, err error) *Error {
 		return &Error{Kind: batch.ErrInvalidRequest, Header: noHeader, Err: err}
 	}
 	e := Classify(ctx, err)
+	if e.Kind == batch.ErrServer && batch.KindOf(err) == "" && !cameWhole(err) {
+		e.Kind = batch.ErrAPIConnection // whatever broke did so on the way
+	}
 	e.RequestID, e.Header = requestID(header), readHeader(header, time.Now())
 	return e
+}
+
+// cameWhole tells an answer that is none from one that broke on the way.
+func cameWhole(err error) bool {
+	var (
+		syntax   *json.SyntaxError
+		mistyped *json.UnmarshalTypeError
+	)
+	return errors.As(err, &syntax) || errors.As(err, &mistyped) || errors.Is(err, io.EOF)
 }
 
 func openAIAnswer(resp *openai.ChatCompletionResponse) (*Answer, error) {
