@@ -125,7 +125,7 @@ func TestAFailureCountsTowardsTheStopOnlyAfterItsLastAttempt(t *testing.T) {
 
 func TestSomeSuccessKeepsARunGoing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &model{fail: func(prompt string, _ int) error {
+		m := &model{takes: time.Second, fail: func(prompt string, _ int) error {
 			if strings.HasSuffix(prompt, "0") {
 				return nil
 			}
