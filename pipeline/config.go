@@ -36,13 +36,16 @@ type Config struct {
 	ToolTimeout       time.Duration // of one tool call; default 1 minute, -1 none
 	MaxToolIterations int           // tool turns of one conversation; default 10, -1 no bound
 
-	MaxConcurrent int  // model calls in flight, over all runs of a processor; default 5
-	FixedPace     bool // have MaxConcurrent calls in flight whatever the provider bears; default: few at first, and as many as it bears
-	MaxPending    int  // requests between source and sink; default 4 x MaxConcurrent, at least 256
+	MaxConcurrent int // model calls in flight, over all runs of a processor; default 5
+	// FixedPace has MaxConcurrent calls in flight whatever the provider bears. By default there are few at first, and then as
+	// many as it bears; see [llm.Limiter].
+	FixedPace  bool
+	MaxPending int // requests between source and sink; default 4 x MaxConcurrent, at least 256
 
 	ErrorStrategy batch.ErrorStrategy // default batch.Continue
 	// AbortAfter stops a run when so many failures of one kind have come without a success in between, or at once when no call
-	// can succeed any more (every key is refused, the credit is spent); default 100, -1 never. See [BatchProcessor.Run].
+	// can succeed any more (every key is refused, the credit is spent, no connection for a minute); default 100. -1 is never:
+	// then calls don't wait for a server that can't be reached, but fail. See [BatchProcessor.Run].
 	AbortAfter  int
 	RetryFailed bool               // try once more what can succeed; Retry says more
 	Retry       stages.RetryPolicy // default: no retry, or one with RetryFailed

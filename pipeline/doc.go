@@ -6,5 +6,6 @@
 //
 // Every request taken from the source ends exactly once: as a result, or dropped by name. A request's failure is data, in its
 // [batch.Result]; an error returned by a run says that the run itself broke, was cancelled, or stopped: at the first failure
-// under [batch.FailFast], or where everything fails (Config.AbortAfter). Beside an error there is always the partial response or summary.
+// under [batch.FailFast], or where everything fails (Config.AbortAfter). Beside an error there is always the partial response
+// or summary.
 package pipeline

@@ -144,6 +144,9 @@ func (p *BatchProcessor) Drain() { p.drain.begin() }
 // BaseURL returns where the calls of the configured model go; "" with a Completer of the caller's.
 func (p *BatchProcessor) BaseURL() string { return p.models.baseURL }
 
+// InFlight returns how many model calls are in flight now, over all runs of the processor.
+func (p *BatchProcessor) InFlight() int { return p.models.permits.InFlight() }
+
 // Close frees connections, and the server of a mock model. It must not be called while something runs.
 func (p *BatchProcessor) Close() error { return p.models.Close() }
 

@@ -18,9 +18,9 @@ import (
 // that no model was asked for don't count, and unfinished ones neither.
 //
 // When it trips it calls stop, once, with the error that says why: that should drain the run, so that what is in flight, and
-// paid for, is still delivered. From that failure on, the failures of its kind, and those that no call can escape, become unfinished: a
-// later run does these requests again. When its input has ended, the stage returns that error, which has the failure in its
-// chain. Each run has a count of its own. abortAfter below 1 panics, and so does a nil stop.
+// paid for, is still delivered. From that failure on, the failures of its kind, and those that no call can escape, become
+// unfinished: a later run does these requests again. When its input has ended, the stage returns that error, which has the
+// failure in its chain. Each run has a count of its own. abortAfter below 1 panics, and so does a nil stop.
 func Breaker(abortAfter int, stop func(error)) batch.Stage {
 	if abortAfter < 1 || stop == nil {
 		panic("gluepipe: stages.Breaker needs abortAfter of 1 or more, and stop")

@@ -42,8 +42,8 @@ type Sink interface {
 
 type drainKey struct{}
 
-// WithDrain returns a context that carries the signal of an orderly end; see [Draining]. It is for who runs stages without
-// the engine.
+// WithDrain returns a context that carries the signal of an orderly end; see [Draining]. Under it a run drains when the
+// channel is closed, and other runs go on.
 func WithDrain(ctx context.Context, drain <-chan struct{}) context.Context {
 	return context.WithValue(ctx, drainKey{}, drain)
 }

@@ -19,15 +19,17 @@
 //
 // A name may carry parameters, as in "echo?latency=20ms&error_rate=0.1". They replace the server's own values for requests
 // of that name: latency, jitter, error_rate, truncate_rate, empty_rate, reset_rate, hang_rate, body_reset_rate, rpm, burst,
-// window, max_in_flight, no_limit_headers, whole_seconds, seed. See the fields of [Config] of the same names. [ParseModel] reads such a name into a Config.
+// window, max_in_flight, no_limit_headers, whole_seconds, seed. See the fields of [Config] of the same names. [ParseModel]
+// reads such a name into a Config.
 //
 // # Tools
 //
 // A function tool is called when a word of its name (of four letters or more, between "_" or "-") begins a word of the last
 // user message; when its name is shorter and is a word of the message; when it has a required string "expression" and the
 // message holds arithmetic, such as 123 * 456; or when it has a property "location" or "city" and the message says "in" and
-// a capitalised name. Its arguments are made from its schema: the arithmetic, the place, else the whole message for strings, 1 for numbers, true for booleans, the first of an
-// enum. Other optional properties are left out. tool_choice and parallel_tool_calls are obeyed.
+// a capitalised name. Its arguments are made from its schema: the arithmetic, the place, else the whole message for strings,
+// 1 for numbers, true for booleans, the first of an enum. Other optional properties are left out. tool_choice and
+// parallel_tool_calls are obeyed.
 //
 // # Faults
 //
