@@ -85,6 +85,30 @@ func ExampleWriteResponse() {
 	// ]}
 }
 
+// Somebody looks at the results while the run goes on.
+func ExampleReadRecords() {
+	path := temporary("results.jsonl")
+	defer remove(path)
+	const lines = `{"id":"a","index":0,"success":true,"response":"4","fingerprint":"v1:1"}` + "\n" + `{"id":"b","ind` // being written
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	records, err := sink.ReadRecords(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, id := range []string{"a", "b"} {
+		done, err := records.Done(id, "v1:1")
+		fmt.Println(id, done, err)
+	}
+	earlier := records.Earlier()
+	fmt.Println(earlier.SuccessfulRequests, "successful")
+	// Output:
+	// a true <nil>
+	// b false <nil>
+	// 1 successful
+}
+
 func ExampleChan() {
 	results := make(chan *batch.Result, 1)
 	if err := sink.Chan(results).Write(context.Background(), []*batch.Result{{ID: "a"}}); err != nil {

@@ -74,10 +74,10 @@ func TestTheWholeTimeOfARequestCanBeBounded(t *testing.T) {
 		return nil
 	}})
 	inTempDir(t, nil)
-	got := gluepipe(t, requests(3), nil, at(server, "run", "-", "--ordered", "--request-timeout", "0.3", "--max-attempts", "9")...)
+	got := gluepipe(t, requests(3), nil, at(server, "run", "-", "--ordered", "--request-timeout", "1", "--max-attempts", "9")...)
 	require.Equal(t, exitFailures, got.code)
 	rs := results(t, got.stdout)
-	require.Equal(t, "no answer within the request's timeout of 300ms (1 attempt)", rs[1].Error)
+	require.Equal(t, "no answer within the request's timeout of 1s (1 attempt)", rs[1].Error)
 	require.True(t, rs[0].Success)
 	require.True(t, rs[2].Success)
 }

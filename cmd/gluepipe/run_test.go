@@ -298,10 +298,10 @@ func TestADeadlineEndsTheRunAndItCanBeContinued(t *testing.T) {
 		return nil
 	}})
 	inTempDir(t, map[string]string{"in.jsonl": requests(2)})
-	got := gluepipe(t, "", nil, at(server, "run", "in.jsonl", "-o", "out.jsonl", "--deadline", "0.3")...)
+	got := gluepipe(t, "", nil, at(server, "run", "in.jsonl", "-o", "out.jsonl", "--deadline", "1")...)
 	require.Equal(t, exitBroken, got.code)
 	require.Contains(t, got.stderr, "\nnot finished         1\n")
-	require.Regexp(t, `\ncontinue with:  gluepipe run .*\ngluepipe: the run's deadline of 300ms has passed.*\n$`, got.stderr)
+	require.Regexp(t, `\ncontinue with:  gluepipe run .*\ngluepipe: the run's deadline of 1s has passed.*\n$`, got.stderr)
 	require.Equal(t, []string{"r1"}, ids(results(t, read(t, "out.jsonl"))))
 
 	mended.Store(true)

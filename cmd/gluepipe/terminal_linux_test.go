@@ -124,7 +124,7 @@ func TestAFileOrPipeGetsTheBytesThatATerminalDoesNot(t *testing.T) {
 func TestARunWhoseTerminalIsClosedFinishesWhatIsInFlight(t *testing.T) {
 	g := newGate()
 	server := llmtest.New(t, llmtest.Config{Respond: g.respond})
-	inTempDir(t, map[string]string{"in.jsonl": requests(20)})
+	inTempDir(t, map[string]string{"in.jsonl": requests(900)})
 	screen, terminal := newTerminal(t)
 	cmd := program(t, "run", "in.jsonl", "-o", "out.jsonl", "-c", "4", "--model", "vllm:echo", "--base-url", server.BaseURL())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
@@ -135,11 +135,12 @@ func TestARunWhoseTerminalIsClosedFinishesWhatIsInFlight(t *testing.T) {
 		<-g.arrived
 	}
 	require.NoError(t, screen.Close()) // the kernel sends SIGHUP, and writes fail from here on
-	// It drains at the hangup, which nobody can see: a fifth call would come if it didn't.
+	// Nobody can see that it drains, so that some more calls may come; it doesn't get through all of them.
 	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
 	close(g.open)
 	require.Equal(t, exitInterrupted, ended(t, cmd))
 	done := len(results(t, read(t, "out.jsonl")))
 	require.GreaterOrEqual(t, done, 4)
+	require.Less(t, done, 900)
 	require.Equal(t, server.Stats().Requests, done)
 }

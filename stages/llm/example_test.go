@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/sashabaranov/go-openai"
 
@@ -104,4 +105,27 @@ func ExampleClassify() {
 	err := llm.Classify(context.Background(), &net.DNSError{Err: "no such host", Name: "api.example.com", IsNotFound: true})
 	fmt.Println(errors.Is(err, batch.ErrAPIConnection), err.Retryable, err)
 	// Output: true true lookup api.example.com: no such host
+}
+
+// A limiter that adapts, and has calls wait for a server that is down.
+func ExampleNewLimiter() {
+	tries := 0
+	client := llm.CompleterFunc(func(context.Context, *llm.Call) (*llm.Answer, error) {
+		if tries++; tries == 1 {
+			return nil, &llm.Error{
+				Kind: batch.ErrRateLimit, Status: 429, RetryAfter: time.Millisecond, Err: errors.New("slow down"),
+			}
+		}
+		return &llm.Answer{Text: "hello"}, nil
+	})
+	limiter := llm.NewLimiter(llm.LimiterConfig{
+		MaxConcurrent: 64, // as many calls in flight as the provider bears, up to these
+		MaxOutage:     time.Minute,
+		OnPause:       func(p llm.Pause) { fmt.Printf("calls wait: %v (%d in flight)\n", p.Err, p.InFlight) },
+	})
+	answer, err := llm.Park(llm.RateLimit(client, limiter), 0).Complete(context.Background(), &llm.Call{})
+	fmt.Println(answer.Text, err)
+	// Output:
+	// calls wait: slow down (1 in flight)
+	// hello <nil>
 }

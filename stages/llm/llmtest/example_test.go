@@ -103,6 +103,19 @@ func ExampleSequence() {
 	// 200 Hello
 }
 
+func ExampleBurst429() {
+	srv := serve(llmtest.Config{Respond: llmtest.Burst429(2, 20*time.Millisecond)})
+	defer srv.Close()
+
+	for _, prompt := range []string{"one", "two", "three"} {
+		say(srv, "m", prompt)
+	}
+	// Output:
+	// 429 Rate limit reached for requests. Please try again in 20ms.
+	// 429 Rate limit reached for requests. Please try again in 20ms.
+	// 200 three
+}
+
 func ExampleByAttempt() {
 	srv := serve(llmtest.Config{Respond: llmtest.ByAttempt(llmtest.Error(500, "", "Not yet."))})
 	defer srv.Close()
