@@ -157,33 +157,34 @@ func TestOpenRoutersWaitIsReadFromTheBody(t *testing.T) {
 }
 
 func TestTimeoutKeepsAStatusThatCameInTime(t *testing.T) {
-	client, _ := hangingWith(t, 401)
-	call := ask("Hello")
-	call.Timeout = soon
-	_, err := llm.Timeout(client).Complete(t.Context(), call)
-	require.ErrorIs(t, err, batch.ErrAuthentication)
+	for status, want := range map[int]error{307: batch.ErrInvalidRequest, 401: batch.ErrAuthentication, 503: batch.ErrServer} {
+		server := startHostile(t, holds(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n", status)))
+		client := connect(t, llm.ClientConfig{BaseURL: server.url()})
+		_, err := llm.Timeout(client).Complete(t.Context(), askWithin(soon))
+		require.ErrorIs(t, err, want)
+		server.stop(func() { _ = client.Close() })
+	}
 }
 
-// hangingWith returns a client of a server that answers with a status and no end of a body.
-func hangingWith(t *testing.T, status int) (client *llm.Client, taken <-chan struct{}) {
-	t.Helper()
-	calls := make(chan struct{}, 1)
-	client = serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(status)
-		_ = http.NewResponseController(w).Flush()
-		calls <- struct{}{}
-		<-r.Context().Done()
-	})
-	return client, calls
+// afterHeaders does something as soon as the headers are there.
+type afterHeaders struct {
+	http.Client
+	act func()
+}
+
+func (d *afterHeaders) Do(r *http.Request) (*http.Response, error) {
+	resp, err := d.Client.Do(r)
+	d.act()
+	return resp, err
 }
 
 func TestACancelledCallIsUnfinishedWhateverItsStatus(t *testing.T) {
-	client, taken := hangingWith(t, 401)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-taken
-		cancel()
-	}()
-	_, err := client.Complete(ctx, ask("Hello"))
-	require.ErrorIs(t, err, batch.ErrCancelled)
+	for _, status := range []int{200, 401, 429, 503} {
+		server := startHostile(t, holds(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n", status)))
+		ctx, cancel := context.WithCancel(t.Context())
+		doer := &afterHeaders{act: cancel, Client: http.Client{Transport: llm.NewTransport(0)}}
+		_, err := connect(t, llm.ClientConfig{BaseURL: server.url(), HTTPClient: doer}).Complete(ctx, ask("Hello"))
+		require.ErrorIs(t, err, batch.ErrCancelled)
+		server.stop(doer.CloseIdleConnections)
+	}
 }
