@@ -183,27 +183,6 @@ func TestSkipSkipsWhatFailedBeforeTheRunStopped(t *testing.T) {
 	})
 }
 
-func TestAStreamThatStopsYieldsAllResultsInOrderAndThenTheError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := &model{takes: time.Second, fail: func(prompt string, _ int) error {
-			if prompt < "message 5" {
-				return nil
-			}
-			return errBad
-		}}
-		p := newProcessor(t, &Config{Completer: m, AbortAfter: 10, Ordered: true, MaxConcurrent: 3})
-		next, last := int64(0), error(nil)
-		for result, err := range p.Stream(t.Context(), source.Slice(requests(1000))) {
-			require.NoError(t, last)
-			if last = err; err == nil {
-				require.Equal(t, next, result.Index)
-				next++
-			}
-		}
-		require.ErrorContains(t, last, "stopped after 10 failures in a row without a success: InvalidRequestError: 400 bad")
-	})
-}
-
 func TestARunThatStopsWhileItDrainsSaysWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcessor(t, &Config{Completer: &model{takes: time.Minute, fail: always(errGone)}})
@@ -261,19 +240,5 @@ func TestARunThatStopsLeavesOtherRunsOfItsProcessorAlone(t *testing.T) {
 		response, err := p.Process(t.Context(), requests(10))
 		require.NoError(t, err)
 		require.Equal(t, 10, response.SuccessfulRequests)
-	})
-}
-
-func TestARequestTimeoutBoundsARequestOfARun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newProcessor(t, &Config{
-			Completer: &model{takes: 24 * time.Hour}, RequestTimeout: 25 * time.Minute, Retry: stages.RetryPolicy{MaxAttempts: 10},
-		})
-		begin := time.Now()
-		response, err := p.Process(t.Context(), requests(1))
-		require.NoError(t, err)
-		require.Equal(t, 25*time.Minute, time.Since(begin))
-		require.Equal(t, "no answer within the request's timeout of 25m0s (3 attempts)", response.Results[0].Error)
-		require.ErrorIs(t, response.Results[0].Err, batch.ErrAPITimeout)
 	})
 }

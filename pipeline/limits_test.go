@@ -107,3 +107,17 @@ func TestAStragglerEndsWithoutAnybodyAskingForIt(t *testing.T) {
 		require.Equal(t, 10*time.Minute, time.Since(began))
 	})
 }
+
+func TestARequestTimeoutBoundsARequestOfARun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcessor(t, &Config{
+			Completer: &model{takes: 24 * time.Hour}, RequestTimeout: 25 * time.Minute, Retry: stages.RetryPolicy{MaxAttempts: 10},
+		})
+		begin := time.Now()
+		response, err := p.Process(t.Context(), requests(1))
+		require.NoError(t, err)
+		require.Equal(t, 25*time.Minute, time.Since(begin))
+		require.Equal(t, "no answer within the request's timeout of 25m0s (3 attempts)", response.Results[0].Error)
+		require.ErrorIs(t, response.Results[0].Err, batch.ErrAPITimeout)
+	})
+}

@@ -175,3 +175,24 @@ func TestASlowLoopHoldsTheRunBack(t *testing.T) {
 		require.Equal(t, 100, n)
 	})
 }
+
+func TestAStreamThatStopsYieldsAllResultsInOrderAndThenTheError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{takes: time.Second, fail: func(prompt string, _ int) error {
+			if prompt < "message 5" {
+				return nil
+			}
+			return errBad
+		}}
+		p := newProcessor(t, &Config{Completer: m, AbortAfter: 10, Ordered: true, MaxConcurrent: 3})
+		next, last := int64(0), error(nil)
+		for result, err := range p.Stream(t.Context(), source.Slice(requests(1000))) {
+			require.NoError(t, last)
+			if last = err; err == nil {
+				require.Equal(t, next, result.Index)
+				next++
+			}
+		}
+		require.ErrorContains(t, last, "stopped after 10 failures in a row without a success: InvalidRequestError: 400 bad")
+	})
+}
