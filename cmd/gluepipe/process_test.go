@@ -167,8 +167,9 @@ func TestAnInterruptEndsARunThatWaitsForItsInput(t *testing.T) {
 }
 
 func TestAClosedStandardOutputIsToldWithTheSummary(t *testing.T) {
+	server := llmtest.New(t, llmtest.Config{})
 	inTempDir(t, map[string]string{"in.jsonl": requests(2000)})
-	cmd := program(t, "run", "in.jsonl", "--model", "mock:echo", "--progress", "none")
+	cmd := program(t, at(server, "run", "in.jsonl")...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -182,6 +183,7 @@ func TestAClosedStandardOutputIsToldWithTheSummary(t *testing.T) {
 	require.Contains(t, stderr.String(), "\nsuccessful ")
 	require.True(t, strings.HasSuffix(stderr.String(),
 		"\ngluepipe: standard output was closed before all results were written; -o FILE keeps them\n"), stderr.String())
+	require.Less(t, server.Stats().Requests, 2000, "nothing more is asked")
 }
 
 func TestAReaderThatHasSeenEnoughEndsACheckWithoutANoise(t *testing.T) {
