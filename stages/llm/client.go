@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -43,7 +44,7 @@ type Client struct {
 	http      openai.HTTPDoer
 	transport *http.Transport // the client's own, if any
 	maxBytes  int64
-	buffers   sync.Pool // of *bytes.Buffer, for answers
+	buffers   sync.Pool // of *[]byte, for answers
 }
 
 // NewClient returns a client. Its errors say what the configuration lacks. Close it when it is no longer needed.
@@ -70,8 +71,8 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		where:    endpoint.Scheme + "://" + endpoint.Host + endpoint.Path,
 		header:   header(provider, key),
 		secrets:  newSecrets(key, append(proxies(), endpoint)...),
-		maxBytes: cfg.MaxResponseBytes,
-		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		maxBytes: min(cfg.MaxResponseBytes, math.MaxInt64-1), // one more is read
+		buffers:  sync.Pool{New: func() any { return new([]byte) }},
 	}
 	if c.maxBytes <= 0 {
 		c.maxBytes = defaultMaxResponseBytes
@@ -168,7 +169,7 @@ func (c *Client) Complete(ctx context.Context, call *Call) (*Answer, error) {
 	}
 	defer resp.Body.Close()
 	c.secrets.requestIDs(resp.Header)
-	buf := c.buffers.Get().(*bytes.Buffer)
+	buf := c.buffers.Get().(*[]byte)
 	defer c.release(buf)
 	if succeeded(resp) {
 		return c.readAnswer(ctx, call, resp, buf)

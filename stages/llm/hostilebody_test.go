@@ -1,7 +1,10 @@
 package llm_test
 
 import (
+	"io"
+	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -184,6 +187,27 @@ func TestToolCallsOfHostileAnswersAreReadAsFarAsTheyGo(t *testing.T) {
 		body = message(`"content":null,"tool_calls":` + calls)
 		answer, err := client.Complete(t.Context(), ask("Hello"))
 		serverFailed.saying("the answer's message can't be read: field \"tool_calls\": tool call 1").require(t, answer, err)
+	}
+}
+
+func TestAnswersUpToTheBoundAreRead(t *testing.T) {
+	for _, length := range []bool{true, false} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if !length {
+				_ = http.NewResponseController(w).Flush()
+			}
+			_, _ = io.WriteString(w, goodBody)
+		}))
+		for bound, want := range map[int64]outcome{
+			0: answered, int64(len(goodBody)): answered, math.MaxInt64: answered,
+			int64(len(goodBody)) - 1: {kind: batch.ErrServer, status: 200, text: "raise MaxResponseBytes"},
+			1:                        {kind: batch.ErrServer, status: 200, text: "larger than 1 bytes"},
+		} {
+			client := connect(t, llm.ClientConfig{BaseURL: server.URL, MaxResponseBytes: bound})
+			answer, err := client.Complete(t.Context(), ask("Hello"))
+			want.require(t, answer, err)
+		}
+		server.Close()
 	}
 }
 

@@ -189,7 +189,7 @@ func TestHostileAnswersTakeBoundedMemory(t *testing.T) {
 			server := startHostile(t, hostileConnections[name].act)
 			client := connect(t, llm.ClientConfig{BaseURL: server.url(), MaxResponseBytes: 1 << 20})
 			call := askWithin(0)
-			require.Less(t, allocated(func() { _, _ = client.Complete(t.Context(), call) }), uint64(32<<20))
+			require.Less(t, allocated(func() { _, _ = client.Complete(t.Context(), call) }), uint64(24<<20))
 			server.stop(func() { _ = client.Close() })
 		})
 	}
