@@ -2,8 +2,6 @@ package llm_test
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -245,16 +243,4 @@ func allocated(fn func()) uint64 {
 	fn()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
-}
-
-func gzipped(text string) string {
-	var buf bytes.Buffer
-	w := gzip.NewWriter(&buf)
-	_, _ = io.WriteString(w, text)
-	_ = w.Close()
-	return buf.String()
-}
-
-func withEncoding(body string) string {
-	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }

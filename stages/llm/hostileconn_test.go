@@ -1,6 +1,10 @@
 package llm_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -193,4 +197,16 @@ func TestHostileAnswersTakeBoundedMemory(t *testing.T) {
 			server.stop(func() { _ = client.Close() })
 		})
 	}
+}
+
+func gzipped(text string) string {
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return buf.String()
+}
+
+func withEncoding(body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }
