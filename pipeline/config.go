@@ -68,8 +68,8 @@ type Config struct {
 	BeforeExecute []batch.Stage // the caller's stages between resume and execute; they may change Item.Effective
 	AfterExecute  []batch.Stage // the caller's stages between retry and collect; they may change Item.Result
 
-	// OnProgress is called after each delivery, and every second when nothing is delivered, from one goroutine of a run. It must
-	// not block; a panic breaks the run.
+	// OnProgress is called after each delivery, and every second while there is nothing to deliver, from one goroutine of a run.
+	// It must not block; a panic breaks the run.
 	OnProgress   func(Progress)
 	ShowProgress bool // a plain line on stderr every few seconds
 

@@ -18,8 +18,8 @@ type Engine struct {
 	MaxBatch   int           // results that one Write of the sink gets; default 64
 	Ordered    bool          // deliver in the order of the source
 	Grace      time.Duration // how long the sink's context outlives the run's; default 30 seconds
-	// OnDelivery is called with the counts so far after each delivery, and every second when nothing is delivered, from one
-	// goroutine of a run. The summary is valid only during the call. It must not block.
+	// OnDelivery is called with the counts so far after each delivery, and every second while there is nothing to deliver, from
+	// one goroutine of a run. The summary is valid only during the call. It must not block.
 	OnDelivery func(*batch.Summary)
 
 	drainOnce sync.Once
