@@ -249,7 +249,7 @@ func TestNothingOnDiskIsAskedAgainAfterAKill(t *testing.T) {
 	if long() {
 		count, kills = 20_000, 20
 	}
-	var calls sync.Map // prompt: how often it was asked since the last kill
+	var calls sync.Map // the prompts that were asked since the last kill
 	var asked atomic.Int64
 	var killAt atomic.Int64
 	reached := make(chan struct{}, 1)

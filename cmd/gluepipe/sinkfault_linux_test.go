@@ -43,22 +43,29 @@ func largeRequests() string {
 	return b.String()
 }
 
-// askedOnce is a server that notes how often each request was asked, and fails those that say so.
-type askedOnce struct {
+// askedServer is a server that notes which requests were asked, and fails those that say so.
+type askedServer struct {
 	mu    sync.Mutex
-	asked map[string]int
+	asked map[string]bool
 	fail  func(n string) bool
 }
 
-func (a *askedOnce) respond(r *llmtest.Request) *llmtest.Answer {
+func (a *askedServer) respond(r *llmtest.Request) *llmtest.Answer {
 	n, _, _ := strings.Cut(r.Prompt(), " ")
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked["r"+n]++
+	a.asked["r"+n] = true
 	if a.fail != nil && a.fail(n) {
 		return llmtest.Error(http.StatusBadRequest, "bad", strings.Repeat("x", 4<<10))
 	}
 	return nil
+}
+
+// forget begins anew. Calls that a run has cancelled may still arrive.
+func (a *askedServer) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.asked)
 }
 
 func TestAFullDiskLosesNothingThatWasWrittenAndTheSameCommandGoesOn(t *testing.T) {
@@ -83,7 +90,7 @@ func TestAFullDiskLosesNothingThatWasWrittenAndTheSameCommandGoesOn(t *testing.T
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := &askedOnce{asked: map[string]int{}, fail: test.fail}
+			asked := &askedServer{asked: map[string]bool{}, fail: test.fail}
 			server := llmtest.New(t, llmtest.Config{Respond: asked.respond})
 			enlarge := smallDisk(t, map[string]string{"in.jsonl": largeRequests()})
 			args := append(at(server, "run", "in.jsonl", "-o", "disk/out.jsonl", "-c", "16"), test.flags...)
@@ -107,7 +114,7 @@ func TestAFullDiskLosesNothingThatWasWrittenAndTheSameCommandGoesOn(t *testing.T
 			require.Regexp(t, fmt.Sprintf(`\nsuccessful +%d\nfailed +%d\n`, good, bad), got.stderr,
 				"the summary counts what the files have")
 
-			asked.asked = map[string]int{}
+			asked.forget()
 			enlarge()
 			got = gluepipe(t, "", nil, args...)
 			require.Equal(t, test.code, got.code, got.stderr)
