@@ -3,8 +3,8 @@
 // [NewClient] makes a Completer for any server that speaks the OpenAI chat completions dialect; the table of [Providers]
 // knows where they are. [OpenAI] makes one from a go-openai client.
 //
-// Middleware wraps a Completer and is one itself. The order matters: what makes a call wait belongs outside of what measures
-// it. From the outside in:
+// Middleware wraps a Completer and is one itself. The order matters, since a call's timeout begins when its waits are over.
+// From the outside in:
 //
 //   - [Hedge] makes a slow call a second time
 //   - [Park] makes a call again that met a rate limit or found no server, once its [Limiter] lets it
