@@ -81,9 +81,9 @@ func (a *adaptive) bound(now time.Time) int {
 	case a.began.IsZero():
 		return a.firstCalls()
 	default:
-		grown := a.firstCalls() + a.quick + int(float64(a.max)*float64(now.Sub(a.began))/float64(rampUp))
-		if grown < a.max {
-			return grown
+		grown := float64(a.firstCalls()+a.quick) + float64(a.max)*float64(now.Sub(a.began))/float64(rampUp)
+		if grown < float64(a.max) {
+			return int(grown)
 		}
 	}
 	a.open = true

@@ -6,7 +6,34 @@ import "time"
 const probeEvery = 10 * time.Second
 
 // allowances is what answers' headers say of the limits of one model.
-type allowances struct{ requests, tokens allowance }
+type allowances struct {
+	requests, tokens allowance
+
+	started int // calls so far
+	spent   int // tokens estimated for them
+}
+
+// toldOf returns what is known of a model. Requests can name any, so only so many are kept.
+func (l *Limiter) toldOf(model string) *allowances {
+	told := l.told[model]
+	if told == nil {
+		if len(l.told) == maxModels {
+			clear(l.told) // who names so many hardly comes back to them
+		}
+		told = &allowances{}
+		l.told[model] = told
+	}
+	return told
+}
+
+// take notes that a call starts, and returns what calls have taken up to it.
+func (a *allowances) take(now time.Time, tokens int) (started, spent int) {
+	a.requests.take(now, 1)
+	a.tokens.take(now, tokens)
+	a.started++
+	a.spent += tokens
+	return a.started, a.spent
+}
 
 // allowance is what is left of one limit. A provider's headers tell how much remains and in how long all of it is back, and
 // so how fast it comes back: https://platform.openai.com/docs/guides/rate-limits. Where they mean a window that ends at once

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
 // HedgeConfig says when [Hedge] makes a slow call a second time. The zero value is never; only one field may be set.
@@ -92,15 +94,18 @@ func (h *hedger) Complete(ctx context.Context, call *Call) (answer *Answer, err 
 			panic(panicked)
 		}
 	}()
-	answer, err = h.next.Complete(&legContext{leg, r.firstStarts}, r.first) //nolint:contextcheck // leg is made from ctx
+	answer, err = h.next.Complete(&legContext{leg, r.firstStarts, r.firstAnswered}, r.first) //nolint:contextcheck // leg is made from ctx
 	hopeless := err != nil && !curable(Classify(ctx, err))
 	returned = true
 	r.firstReturned(answer != nil && err == nil, hopeless)
 	return r.result(ctx, answer, err)
 }
 
-// curable tells whether the other leg may do better.
-func curable(e *Error) bool { return e.Retryable && !e.Fatal }
+// curable tells whether the other leg may do better: where it is in flight, it may even when this one has waited too long for
+// a limit, or a draining run left it.
+func curable(e *Error) bool {
+	return !e.Fatal && (e.Retryable || e.Kind == batch.ErrRateLimit || e.Kind.Unfinished())
+}
 
 // delayOf returns how long the call may take, or 0 where it isn't to be hedged. The call earns its part of a hedge.
 func (h *hedger) delayOf(call *Call) time.Duration {
@@ -171,7 +176,8 @@ func (h *hedger) hears() bool { return h.announced.Load() }
 type legContext struct {
 	context.Context //nolint:containedctx // it is a context itself
 
-	started func()
+	started  func()
+	answered func() // nil: nobody wants to know
 }
 
 type legKey struct{}
@@ -188,5 +194,13 @@ func (c *legContext) Value(key any) any {
 func announceStart(ctx context.Context) {
 	if leg, ok := ctx.Value(legKey{}).(*legContext); ok {
 		leg.started()
+	}
+}
+
+// announceAnswer tells the [Hedge] above, if there is one, that the call is answered, before its permit comes free: a second
+// one that waits for that permit is then not made.
+func announceAnswer(ctx context.Context) {
+	if leg, ok := ctx.Value(legKey{}).(*legContext); ok && leg.answered != nil {
+		leg.answered()
 	}
 }

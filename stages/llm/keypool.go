@@ -2,14 +2,9 @@ package llm
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
 // Key is one API key of a [KeyPool].
@@ -63,8 +58,7 @@ func NewKeyPool(keys []Key, permits *Permits, onSetAside func(name string, err e
 	if len(keys) == 0 {
 		panic("gluepipe: NewKeyPool needs at least one key")
 	}
-	p := &KeyPool{permits: permits, line: newLine(), onSetAside: onSetAside}
-	permits.notifies(p.line)
+	p := &KeyPool{permits: permits, line: newLine(permits), onSetAside: onSetAside}
 	for _, key := range keys {
 		if key.Limiter == nil {
 			key.Limiter = NewLimiter(LimiterConfig{})
@@ -90,10 +84,10 @@ func (p *KeyPool) Complete(ctx context.Context, call *Call) (*Answer, error) {
 			return answer, nil
 		}
 		switch p.judge(key, err) {
-		case tryAnother:
-		case lastOne:
+		case another:
+		case last:
 			return nil, fatal(err)
-		case good:
+		case keep:
 			return answer, err
 		}
 	}
@@ -102,7 +96,7 @@ func (p *KeyPool) Complete(ctx context.Context, call *Call) (*Answer, error) {
 func (p *KeyPool) start(ctx context.Context, call *Call) (*pooledKey, begun, error) {
 	d := p.demand(call)
 	if p.line.empty() {
-		if key, b, held, err := p.tryStart(d); err != nil || held.wait <= 0 {
+		if key, b, held, err := p.tryStart(d, nil); err != nil || held.wait <= 0 {
 			return key, b, err
 		}
 	}
@@ -111,7 +105,7 @@ func (p *KeyPool) start(ctx context.Context, call *Call) (*pooledKey, begun, err
 
 func (p *KeyPool) startInLine(ctx context.Context, call *Call, d demand) (key *pooledKey, b begun, err error) {
 	err = p.line.wait(ctx, call, func() (held hold, err error) {
-		key, b, held, err = p.tryStart(d)
+		key, b, held, err = p.tryStart(d, p.line)
 		return held, err
 	})
 	return key, b, err
@@ -126,8 +120,9 @@ func (p *KeyPool) demand(call *Call) demand {
 	return demand{model: call.Model}
 }
 
-// tryStart starts a call with the best key, or tells what holds all of them back.
-func (p *KeyPool) tryStart(d demand) (*pooledKey, begun, hold, error) {
+// tryStart starts a call with the best key, or tells what holds all of them back. q is the line at whose head the call is;
+// nil where it is in none.
+func (p *KeyPool) tryStart(d demand, q *line) (*pooledKey, begun, hold, error) {
 	for {
 		key, held := p.best(d)
 		if key == nil {
@@ -136,14 +131,14 @@ func (p *KeyPool) tryStart(d demand) (*pooledKey, begun, hold, error) {
 		if held.wait > 0 {
 			return nil, begun{}, held, nil
 		}
-		if !p.permits.take() {
-			return nil, begun{}, hold{wait: forever}, nil
+		if !p.permits.take(q) {
+			return nil, begun{}, noPermit, nil
 		}
 		b, held := key.Limiter.tryStart(d)
 		if held.wait <= 0 {
 			return key, b, hold{}, nil
 		}
-		p.permits.release(p.line)
+		p.permits.release()
 		if len(p.keys) == 1 {
 			return nil, begun{}, held, nil
 		}
@@ -187,76 +182,4 @@ func (p *KeyPool) Paused() time.Duration {
 		return 0 // no key is left to wait for
 	}
 	return shortest
-}
-
-// verdict is what a failure says of its key.
-type verdict int
-
-const (
-	good       verdict = iota // the key is not to blame
-	tryAnother                // it is put aside
-	lastOne                   // it has no credit left, and there is no other
-)
-
-// judge puts the key aside if err says that it is of no more use.
-func (p *KeyPool) judge(key *pooledKey, err error) verdict {
-	kind := batch.KindOf(err)
-	e, ok := errors.AsType[*Error](err)
-	refused := ok && kind == batch.ErrAuthentication && e.Status == 401
-	if !refused && kind != batch.ErrQuotaExceeded {
-		return good
-	}
-	p.mu.Lock()
-	first := !key.aside.Load()
-	if first && !refused && p.left() == 1 {
-		p.mu.Unlock()
-		return lastOne
-	}
-	if first {
-		key.reason = err
-		key.aside.Store(true)
-	}
-	p.mu.Unlock()
-	if first {
-		p.line.notify()
-		if p.onSetAside != nil {
-			p.onSetAside(key.Name, err)
-		}
-	}
-	return tryAnother
-}
-
-// fatal returns the error of a call whose like no other call escapes.
-func fatal(err error) error {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		e = &Error{Kind: batch.KindOf(err), Header: noHeader, Err: err}
-	}
-	failure := *e
-	failure.Fatal = true
-	return &failure
-}
-
-func (p *KeyPool) left() int {
-	n := 0
-	for _, key := range p.keys {
-		if !key.aside.Load() {
-			n++
-		}
-	}
-	return n
-}
-
-// refused returns the error of a pool that has no key left.
-func (p *KeyPool) refused() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	reasons := make([]string, len(p.keys))
-	for i, key := range p.keys {
-		reasons[i] = fmt.Sprintf("%s (%v)", key.Name, key.reason)
-	}
-	return &Error{
-		Kind: batch.ErrAuthentication, Status: 401, Header: noHeader, Fatal: true,
-		Err: fmt.Errorf("no usable API key is left: %s: check or replace the keys", strings.Join(reasons, ", ")),
-	}
 }

@@ -57,23 +57,22 @@ type Limiter struct {
 	requests *bucket
 	tokens   *bucket
 	adaptive *adaptive              // nil: it doesn't adapt
-	told     map[string]*allowances // by model, where answers told
+	told     map[string]*allowances // by model
 	estimate bool                   // some limit is of tokens
 	inFlight int
-	started  int // calls so far
-	spent    int // tokens estimated for them
 
 	incidents int       // pauses so far
 	inARow    int       // of them, since a call last succeeded
 	until     time.Time // the end of the last pause
 	recovery  recovery
 	outage    time.Time // since when the server can't be reached; zero: it can
+	missed    time.Time // when a call last found that
 }
 
 // NewLimiter returns a limiter that starts with its whole allowance.
 func NewLimiter(config LimiterConfig) *Limiter {
 	l := &Limiter{
-		maxOutage: config.MaxOutage, onPause: config.OnPause, line: newLine(),
+		maxOutage: config.MaxOutage, onPause: config.OnPause, line: newLine(nil),
 		requests: newBucket(config.Limits.RPM), tokens: newBucket(config.Limits.TPM), estimate: config.Limits.TPM > 0,
 	}
 	if config.MaxConcurrent > 0 {
@@ -96,9 +95,11 @@ type begun struct {
 	at        time.Time // zero where nothing needs it
 	incidents int       // before it
 	level     int       // how many were in flight, itself included
-	order     int
-	spent     int // tokens estimated for all calls up to it
-	tokens    int // taken of the bucket
+	tokens    int       // taken of the bucket
+
+	told  *allowances // of its model; nil where the limiter doesn't adapt
+	order int         // among the calls that took of these
+	spent int         // tokens that calls up to it took of them
 }
 
 func (l *Limiter) demand(call *Call) demand {
@@ -147,10 +148,8 @@ func (l *Limiter) tryStart(d demand) (begun, hold) {
 		l.take(&b)
 	}
 	l.inFlight++
-	l.started++
-	l.spent += d.tokens
 	l.recovery.begun++
-	b.level, b.order, b.spent = l.inFlight, l.started, l.spent
+	b.level = l.inFlight
 	return b, hold{}
 }
 
@@ -181,10 +180,10 @@ func (l *Limiter) unlimited() bool {
 
 func (l *Limiter) held(now time.Time, d demand) hold {
 	if pause := l.until.Sub(now); pause > 0 {
-		return hold{pause, true}
+		return hold{wait: pause, limited: true}
 	}
 	if wait := l.recovery.wait(now); wait > 0 {
-		return hold{wait, true}
+		return hold{wait: wait, limited: true}
 	}
 	limit := max(l.requests.wait(now), l.tokens.wait(now))
 	if l.adaptive != nil {
@@ -195,7 +194,7 @@ func (l *Limiter) held(now time.Time, d demand) hold {
 			return held
 		}
 	}
-	return hold{limit, true}
+	return hold{wait: limit, limited: true}
 }
 
 func (l *Limiter) take(b *begun) {
@@ -205,19 +204,18 @@ func (l *Limiter) take(b *begun) {
 		return
 	}
 	l.adaptive.started(b.at)
-	if told := l.told[b.model]; told != nil {
-		told.requests.take(b.at, 1)
-		told.tokens.take(b.at, b.demand.tokens)
-	}
+	b.told = l.toldOf(b.model)
+	b.order, b.spent = b.told.take(b.at, b.demand.tokens)
 }
 
 // run makes a call that has started, with a permit.
 func (l *Limiter) run(ctx context.Context, call *Call, b begun, permits *Permits, next Completer) (answer *Answer, err error) {
 	// Deferred, so that a completer that panics doesn't hold its place for ever. The permit comes free last: what is learned
 	// of this call holds for the one that gets it.
-	defer permits.release(nil)
+	defer permits.release()
+	var o outcome
 	defer func() {
-		held, failure := l.finish(b, answer, err)
+		held, failure := l.finish(b, o)
 		if held {
 			parkOf(ctx).hold()
 		}
@@ -226,7 +224,12 @@ func (l *Limiter) run(ctx context.Context, call *Call, b begun, permits *Permits
 		}
 	}()
 	announceStart(ctx)
-	return next.Complete(ctx, call)
+	answer, err = next.Complete(ctx, call)
+	o = outcomeOf(answer, err)
+	if o.verdict == answered {
+		announceAnswer(ctx)
+	}
+	return answer, err
 }
 
 // notifies has the limiter tell line of its changes, too.

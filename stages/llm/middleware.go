@@ -21,7 +21,10 @@ var errWaitedTooLong = errors.New("waited too long for a rate limit")
 type hold struct {
 	wait    time.Duration // until another try may help, unless something changes before; 0 or less: it can start
 	limited bool          // by the provider, rather than by what else is in flight
+	permit  bool          // it waits for nothing but a permit
 }
+
+var noPermit = hold{wait: forever, permit: true}
 
 // line is where calls wait to start, in the order in which they came. Only the call at its head watches the clock, so that a
 // thousand waiting calls wake no more goroutines than one.
@@ -29,14 +32,15 @@ type line struct {
 	turn    chan struct{} // held by the call at the head
 	changed chan struct{} // tells the head to try again
 	waiting atomic.Int32
+	permits *Permits // that the call at the head needs, too; nil: none
 
 	mu      sync.Mutex
 	limited time.Duration // for how long the provider's limits have held back the head, over all that were there
 	since   time.Time     // they have again, since then; zero: they don't
 }
 
-func newLine() *line {
-	return &line{turn: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+func newLine(permits *Permits) *line {
+	return &line{turn: make(chan struct{}, 1), changed: make(chan struct{}, 1), permits: permits}
 }
 
 func (q *line) empty() bool { return q.waiting.Load() == 0 }
@@ -66,14 +70,14 @@ func (q *line) held(limited bool) {
 	}
 }
 
-// limitedFor returns for how long the provider's limits have held back the line so far.
-func (q *line) limitedFor() time.Duration {
+// limitedFor returns for how long the provider's limits have held back the line so far, and whether they do now.
+func (q *line) limitedFor() (total time.Duration, now bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.since.IsZero() {
-		return q.limited
+		return q.limited, false
 	}
-	return q.limited + time.Since(q.since)
+	return q.limited + time.Since(q.since), true
 }
 
 // wait blocks until try, called at the head of the line only, finds that nothing holds the call back, or returns an error. It
@@ -82,13 +86,10 @@ func (q *line) limitedFor() time.Duration {
 func (q *line) wait(ctx context.Context, call *Call, try func() (hold, error)) error {
 	q.waiting.Add(1)
 	defer q.waiting.Add(-1)
-	park, began, before := parkOf(ctx), time.Now(), q.limitedFor()
-	defer func() {
-		call.Waited += time.Since(began)
-		park.add(q.limitedFor() - before)
-	}()
-	patience := time.NewTimer(park.left())
-	defer patience.Stop()
+	began := time.Now()
+	defer func() { call.Waited += time.Since(began) }()
+	patience := q.patience(parkOf(ctx))
+	defer patience.book()
 	timer := time.NewTimer(forever)
 	defer timer.Stop()
 	var (
@@ -99,21 +100,22 @@ func (q *line) wait(ctx context.Context, call *Call, try func() (hold, error)) e
 	for {
 		select {
 		case turn <- struct{}{}:
-			defer func() { q.held(false); <-q.turn }()
+			defer func() {
+				q.held(false)
+				q.permits.withdraw(q)
+				<-q.turn
+			}()
 			turn, changed, drain = nil, q.changed, batch.Draining(ctx)
 		case <-timer.C:
 		case <-changed:
 		case <-drain:
 			draining, drain = true, nil
 		case <-ctx.Done():
+		case <-patience.end():
+			return batch.ErrRateLimit.Wrap(errWaitedTooLong)
+		}
+		if ctx.Err() != nil { // even where the call's turn came at the same moment
 			return cancelled(ctx, "waiting to start")
-		case <-patience.C:
-			left := park.left() - (q.limitedFor() - before)
-			if left <= 0 {
-				return batch.ErrRateLimit.Wrap(errWaitedTooLong)
-			}
-			patience.Reset(left)
-			continue
 		}
 		held, err := try()
 		if err != nil || held.wait <= 0 {
@@ -123,6 +125,9 @@ func (q *line) wait(ctx context.Context, call *Call, try func() (hold, error)) e
 			return leftForLater()
 		}
 		q.held(held.limited)
+		if !held.permit {
+			q.permits.withdraw(q)
+		}
 		timer.Reset(held.wait)
 	}
 }

@@ -12,7 +12,7 @@ type Permits struct {
 	mu    sync.Mutex
 	free  int
 	all   int
-	lines []*line // to be told of a permit that comes free
+	queue []*line // whose heads wait for a permit, in the order in which they came
 }
 
 // NewPermits returns n permits. It panics where n is less than 1.
@@ -30,57 +30,74 @@ func (p *Permits) InFlight() int {
 	return p.all - p.free
 }
 
-// take takes a permit, if one is free. Of nil permits, one always is.
-func (p *Permits) take() bool {
+// take takes a permit, if one is free beside those that heads of lines wait for. Of nil permits, one always is. q is the line
+// whose head asks: where it gets none it joins the queue, and is told when its turn comes. nil asks once, for no line.
+func (p *Permits) take(q *line) bool {
 	if p == nil {
 		return true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.free == 0 {
+	before := slices.Index(p.queue, q)
+	queued := before >= 0
+	if !queued {
+		before = len(p.queue)
+	}
+	if before >= p.free {
+		if q != nil && !queued {
+			p.queue = append(p.queue, q)
+		}
 		return false
 	}
 	p.free--
+	if queued {
+		p.remove(before)
+	}
 	return true
 }
 
-// release gives a permit back. unused says that no call was made with it, and has the line that tried not told: it would try
-// again at once, and for nothing.
-func (p *Permits) release(unused *line) {
-	if p == nil {
-		return
-	}
-	p.mu.Lock()
-	p.free++
-	lines := p.lines
-	p.mu.Unlock()
-	for _, line := range lines {
-		if line != unused {
-			line.notify()
-		}
-	}
-}
-
-// notifies has the permits tell line when one comes free.
-func (p *Permits) notifies(line *line) {
+// withdraw takes a line out of the queue whose head no longer waits for a permit.
+func (p *Permits) withdraw(q *line) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lines = append(slices.Clip(p.lines), line)
+	if i := slices.Index(p.queue, q); i >= 0 {
+		p.remove(i)
+	}
+}
+
+func (p *Permits) remove(i int) {
+	p.queue = slices.Delete(p.queue, i, i+1)
+	p.tell()
+}
+
+// tell notifies the lines for whose heads there are permits.
+func (p *Permits) tell() {
+	for _, q := range p.queue[:min(p.free, len(p.queue))] {
+		q.notify()
+	}
+}
+
+func (p *Permits) release() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free++
+	p.tell()
 }
 
 // Limit returns a Completer that holds a permit during each call of next. A call waits for its permit in the order of
-// arrival; the wait counts into [Call.Waited] and ends with [batch.ErrCancelled] when its context does. A draining run
+// arrival, and completers that share the permits take turns; the wait counts into [Call.Waited] and ends with [batch.ErrCancelled] when its context does. A draining run
 // doesn't end it: a permit comes free as soon as a call in flight finishes.
 //
 // No call should wait for anything but its answer while it holds a permit, so a rate limit belongs outside. A [KeyPool] takes
 // permits itself, at the moment a call starts: nothing that its limits learn meanwhile comes too late.
 func (p *Permits) Limit(next Completer) Completer {
-	q := newLine()
-	p.notifies(q)
-	return &permitted{p, q, next}
+	return &permitted{p, newLine(p), next}
 }
 
 type permitted struct {
@@ -90,21 +107,21 @@ type permitted struct {
 }
 
 func (p *permitted) Complete(ctx context.Context, call *Call) (*Answer, error) {
-	if !p.line.empty() || !p.permits.take() {
+	if !p.line.empty() || !p.permits.take(nil) {
 		if err := p.wait(ctx, call); err != nil {
 			return nil, err
 		}
 	}
-	defer p.permits.release(nil)
+	defer p.permits.release()
 	announceStart(ctx)
 	return p.next.Complete(ctx, call)
 }
 
 func (p *permitted) wait(ctx context.Context, call *Call) error {
 	return p.line.wait(ctx, call, func() (hold, error) {
-		if p.permits.take() {
+		if p.permits.take(p.line) {
 			return hold{}, nil
 		}
-		return hold{wait: forever}, nil
+		return noPermit, nil
 	})
 }

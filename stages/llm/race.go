@@ -92,6 +92,16 @@ func (r *race) firstStarts() {
 	}
 }
 
+// firstAnswered gives up a second leg that has not begun: what it waits for may come free now.
+func (r *race) firstAnswered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	if r.second != nil && !r.begun(r.second) {
+		r.second.stop(errOutrun)
+	}
+}
+
 // firstReturned ends the race, and returns when the second leg has: at once, but where the first leg failed in a way that
 // the second one may not, and that one has begun.
 func (r *race) firstReturned(good, hopeless bool) {
@@ -125,7 +135,7 @@ func (r *race) runSecond(ctx context.Context) {
 	defer func() { r.secondReturned(l, answer, good, spent) }()
 	panics.Try(func() {
 		var err error
-		announced := &legContext{ctx, func() { r.secondStarts(l) }}
+		announced := &legContext{ctx, func() { r.secondStarts(l) }, nil}
 		answer, err = r.hedger.next.Complete(announced, l.call) //nolint:contextcheck // announced is made from ctx
 		spent, good = used(answer, err), answer != nil && err == nil
 	})
@@ -144,8 +154,9 @@ func (r *race) launch(stop context.CancelCauseFunc) *leg {
 	case !r.announced && r.hedger.hears(): // it waits
 		return nil
 	case !r.hedger.spend(): // it may be slow enough still when there is a hedge again
-		r.pending.Add(1)
-		r.timer.Reset(r.delay)
+		if !r.timer.Reset(r.delay) { // which firstStarts may have done already
+			r.pending.Add(1)
+		}
 		return nil
 	}
 	own := copyOf(r.call)
