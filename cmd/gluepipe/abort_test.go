@@ -43,8 +43,9 @@ func TestARunInWhichEverythingFailsEndsAndCanBeContinued(t *testing.T) {
 	args := at(server, "run", "in.jsonl", "-o", "out.jsonl", "--abort-after", "20")
 	got := gluepipe(t, "", nil, args...)
 	require.Equal(t, exitBroken, got.code)
-	require.Contains(t, got.stderr, "\nfailed               19\n  ServerError        19\nnot finished ")
-	require.Contains(t, got.stderr, "\ncontinue with:  gluepipe "+strings.Join(args, " ")+"\n")
+	require.Regexp(t, `\nfailed               19\n  ServerError        19, such as r\d+: 503 [^\n]*\nnot finished `, got.stderr)
+	require.Contains(t, got.stderr, "\ncontinue with:  gluepipe "+strings.Join(args, " ")+"\n"+
+		"add --rerun-failed to do the 19 failed requests again, too\n")
 	require.Contains(t, got.stderr, "\ngluepipe: stopped after 20 failures in a row without a success: ServerError: 503 ")
 	require.Len(t, results(t, read(t, "out.jsonl")), 19)
 

@@ -63,3 +63,12 @@ func plural[N int | int64](n N, noun string) string {
 	}
 	return commas(n) + " " + noun + "s"
 }
+
+// shortened cuts a text to at most so many characters.
+func shortened(text string, most int) string {
+	runes := []rune(text)
+	if len(runes) <= most {
+		return text
+	}
+	return string(runes[:most-1]) + "…"
+}

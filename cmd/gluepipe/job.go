@@ -170,6 +170,9 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 		if text := j.advice(summary, cut, out); text != "" {
 			j.notef("%s", text)
 		}
+		if failed := summary.FailedRequests - summary.UnfinishedRequests; cut && failed > 0 && out.kept() && j.failuresCountAsDone() {
+			j.notef("add --rerun-failed to do the %s again, too", plural(failed, "failed request"))
+		}
 	}
 	switch {
 	case j.interrupted.Load():
@@ -198,13 +201,16 @@ func (j *job) advice(summary *batch.Summary, cut bool, out *output) string {
 		return ""
 	case cut:
 		return fmt.Sprintf("continue%s with:  %s", given, j.commandAgain())
-	case summary.FailedRequests > 0 && j.settings.errorStrategy == "skip": // no output has them
+	case summary.FailedRequests > 0 && !j.failuresCountAsDone():
 		return fmt.Sprintf("do the failed requests again%s with:  %s", given, j.commandAgain())
 	case summary.FailedRequests > 0:
 		return fmt.Sprintf("do the failed requests again%s with:  %s", given, j.commandAgain("--rerun-failed"))
 	}
 	return ""
 }
+
+// failuresCountAsDone tells whether the output has failed requests, so that a later run leaves them as they are.
+func (j *job) failuresCountAsDone() bool { return j.settings.errorStrategy != "skip" }
 
 // commandAgain returns the command of this run with other flags to say how the output is continued.
 func (j *job) commandAgain(flags ...string) string {

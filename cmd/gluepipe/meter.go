@@ -11,17 +11,24 @@ import (
 // meter measures the results that this run wrote, where the summary also counts those of earlier ones. It is read when the
 // run is over.
 type meter struct {
-	times *hdrhistogram.Histogram // in microseconds
+	times    *hdrhistogram.Histogram    // in microseconds
+	failures map[batch.ErrorKind]string // of each kind the first, for people
 }
 
 const maxMetered = 24 * time.Hour
 
 func newMeter() *meter {
-	return &meter{times: hdrhistogram.New(1, maxMetered.Microseconds(), 3)}
+	return &meter{
+		times:    hdrhistogram.New(1, maxMetered.Microseconds(), 3),
+		failures: map[batch.ErrorKind]string{},
+	}
 }
 
-// record takes one result of this run. Those that no model was asked for don't count.
+// record takes one result of this run. The times of those that no model was asked for don't count.
 func (m *meter) record(r *batch.Result) {
+	if _, known := m.failures[r.ErrorType]; !r.Success && !known {
+		m.failures[r.ErrorType] = shortened(inOneLine(r.ID+": "+r.Error), 160)
+	}
 	if r.Attempts == 0 {
 		return
 	}

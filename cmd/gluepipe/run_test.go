@@ -107,7 +107,7 @@ func TestTheSummaryTellsAllThereIsToTell(t *testing.T) {
 	}})
 	inTempDir(t, map[string]string{"the in.jsonl": requests(5) + "{}\n"})
 	got := gluepipe(t, "", nil, at(server, "run", "the in.jsonl", "-o", "out.jsonl", "--errors", "bad.jsonl",
-		"--response", "response.json", "--overwrite")...)
+		"--response", "response.json", "--overwrite", "--ordered")...)
 	require.Equal(t, exitFailures, got.code)
 	require.Empty(t, got.stdout)
 	requireGolden(t, goldenPath, normal(got.stderr))

@@ -23,9 +23,14 @@ func writeSummary(w io.Writer, s, earlier *batch.Summary, m *meter) {
 	line("successful", "%s", commas(s.SuccessfulRequests))
 	line("failed", "%s", commas(failed))
 	for _, kind := range byCount(s.FailedByType) {
-		if !kind.Unfinished() {
-			line("  "+string(kind), "%s", commas(s.FailedByType[kind]))
+		if kind.Unfinished() {
+			continue
 		}
+		count := commas(s.FailedByType[kind])
+		if example := m.failures[kind]; example != "" {
+			count += ", such as " + example
+		}
+		line("  "+string(kind), "%s", count)
 	}
 	if s.UnfinishedRequests > 0 {
 		line("not finished", "%s", commas(s.UnfinishedRequests))
