@@ -136,7 +136,8 @@ func progressText(p pipeline.Progress, perSecond float64) string {
 		b.WriteString(", " + compact(p.TokensUsed.Total) + " tokens")
 	}
 	if left := p.Total - p.Done; perSecond > 0 && left > 0 {
-		eta := time.Duration(float64(left) / perSecond * float64(time.Second))
+		// Until the pause is over, nothing goes on at that pace.
+		eta := p.Paused + time.Duration(float64(left)/perSecond*float64(time.Second))
 		b.WriteString(", ETA " + roughly(max(eta, time.Second).Round(time.Second)))
 	}
 	for i, request := range p.Slowest {

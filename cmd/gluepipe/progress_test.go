@@ -49,6 +49,8 @@ func TestProgressTextTellsWhatIsKnown(t *testing.T) {
 	require.Equal(t, "99/100 done (99.0%), 2 in flight, slowest: r17 2m10s, r3 1m58s", progressText(p, 0))
 	p.Paused, p.InFlight = 12*time.Second, 0
 	require.Equal(t, "99/100 done (99.0%), 0 in flight, calls wait 12s", progressText(p, 0))
+	p = pipeline.Progress{Total: 500, Done: 100, Paused: 10 * time.Minute}
+	require.Equal(t, "100/500 done (20.0%), 0 in flight, calls wait 10m0s, 20/s, ETA 10m20s", progressText(p, 20))
 	p = pipeline.Progress{Total: 10, Done: 10}
 	require.Equal(t, "10/10 done (100.0%), 0 in flight, 5.0/s", progressText(p, 5))
 }
