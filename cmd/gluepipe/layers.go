@@ -188,6 +188,9 @@ func readConfigFile(path string, required bool) (map[string]any, error) {
 			return nil, usagef("%s: %s: keys don't belong into a configuration file; "+
 				"set the provider's environment variable, or api_key_file", path, key)
 		}
+		if known := strings.ReplaceAll(key, "-", "_"); slices.Contains(keys, known) {
+			return nil, usagef("%s: unknown key %q: want %s", path, key, known)
+		}
 		return nil, usagef("%s: unknown key %q", path, key)
 	}
 	return values, nil

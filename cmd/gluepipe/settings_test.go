@@ -91,6 +91,11 @@ func TestWrongSettingsNameWhereTheyStand(t *testing.T) {
 			`gluepipe.yaml: unknown key "concurrency"`,
 		},
 		{
+			"a key with the flag's dashes",
+			map[string]string{"gluepipe.yaml": "abort-after: 3\n"},
+			`gluepipe.yaml: unknown key "abort-after": want abort_after`,
+		},
+		{
 			"not YAML",
 			map[string]string{"gluepipe.yaml": "a: b: c\n"},
 			`gluepipe.yaml: yaml: mapping values are not allowed in this context`,

@@ -154,5 +154,8 @@ func finishing(first os.Signal, calls int, grace time.Duration) string {
 	if first == os.Interrupt {
 		return fmt.Sprintf("interrupted: finishing %s; press Ctrl-C again to cancel %s", what, them)
 	}
+	if grace == 0 {
+		return fmt.Sprintf("%v: no time to finish %s, since --grace is 0", first, what)
+	}
 	return fmt.Sprintf("%v: finishing %s, for at most %v", first, what, grace)
 }

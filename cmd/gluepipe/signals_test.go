@@ -16,6 +16,13 @@ import (
 	"github.com/gluepipe/gluepipe/stages/llm/llmtest"
 )
 
+func TestTheFirstSignalTellsWhatIsWaitedFor(t *testing.T) {
+	require.Equal(t, "interrupted: finishing 3 requests in flight; press Ctrl-C again to cancel them",
+		finishing(syscall.SIGINT, 3, time.Minute))
+	require.Equal(t, "terminated: finishing what is in flight, for at most 30s", finishing(syscall.SIGTERM, 0, 30*time.Second))
+	require.Equal(t, "terminated: no time to finish 3 requests in flight, since --grace is 0", finishing(syscall.SIGTERM, 3, 0))
+}
+
 func TestSignalsEndARunStepByStep(t *testing.T) {
 	const (
 		interrupt = syscall.SIGINT

@@ -27,7 +27,7 @@ func (v hedgeValue) Set(text string) error {
 	if percentile, ok := strings.CutPrefix(strings.ToLower(text), "p"); ok {
 		p, err := strconv.ParseFloat(percentile, 64)
 		if err != nil || !(p > 0 && p < 100) {
-			return fmt.Errorf("want a percentile between p0 and p100, got %q", text)
+			return fmt.Errorf("want a percentile above p0 and below p100, such as p95, got %q", text)
 		}
 		*v.to = llm.HedgeConfig{Percentile: p}
 		return nil
