@@ -73,7 +73,7 @@ func restlessRun(t *testing.T, cfg *Config, requestsOfARun, runs int) *restless 
 	return m
 }
 
-func TestMaxConcurrentHoldsOverToolTurns(t *testing.T) {
+func TestMaxConcurrentHoldsOverRunsToolTurnsAndRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := restlessRun(t, &Config{MaxConcurrent: 7}, 30, 3)
 		require.Equal(t, int32(7), m.most.Load())

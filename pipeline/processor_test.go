@@ -210,36 +210,6 @@ func TestOrderedDeliveryWhileTheFirstRequestBacksOff(t *testing.T) {
 	})
 }
 
-func TestMaxConcurrentHoldsOverRunsToolTurnsAndRetries(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := &model{takes: time.Second, fail: func(_ string, try int) error {
-			if try < 3 {
-				return errDown
-			}
-			return nil
-		}}
-		p := newProcessor(t, &Config{
-			Completer: m, MaxConcurrent: 7,
-			Retry: stages.RetryPolicy{MaxAttempts: 3, InitialBackoff: time.Second},
-		})
-		var wg sync.WaitGroup
-		for run := range 4 {
-			wg.Go(func() {
-				rs := requests(50)
-				for i := range rs {
-					rs[i].UserMessage = fmt.Sprintf("run %d message %d", run, i)
-				}
-				response, err := p.Process(t.Context(), rs)
-				if err != nil || response.SuccessfulRequests != 50 {
-					t.Errorf("run %d: %v, %+v", run, err, response.Summary)
-				}
-			})
-		}
-		wg.Wait()
-		require.Equal(t, int32(7), m.most.Load())
-	})
-}
-
 func TestADeadlineLeavesTheRestUnfinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcessor(t, &Config{Completer: &model{takes: time.Minute}, MaxConcurrent: 2, Deadline: 150 * time.Second})
