@@ -39,24 +39,20 @@ func (p *Permits) take(q *line) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := slices.Index(p.queue, q)
-	queued := before >= 0
-	if !queued {
+	if before < 0 {
 		before = len(p.queue)
 	}
-	if before >= p.free {
-		if q != nil && !queued {
-			p.queue = append(p.queue, q)
-		}
-		return false
+	if before < p.free {
+		p.free--
+		return true // the line withdraws as the head leaves it
 	}
-	p.free--
-	if queued {
-		p.remove(before)
+	if q != nil && before == len(p.queue) {
+		p.queue = append(p.queue, q)
 	}
-	return true
+	return false
 }
 
-// withdraw takes a line out of the queue whose head no longer waits for a permit.
+// withdraw takes a line out of the queue whose head no longer waits for a permit, and has the next ones try.
 func (p *Permits) withdraw(q *line) {
 	if p == nil {
 		return
@@ -64,13 +60,9 @@ func (p *Permits) withdraw(q *line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i := slices.Index(p.queue, q); i >= 0 {
-		p.remove(i)
+		p.queue = slices.Delete(p.queue, i, i+1)
+		p.tell()
 	}
-}
-
-func (p *Permits) remove(i int) {
-	p.queue = slices.Delete(p.queue, i, i+1)
-	p.tell()
 }
 
 // tell notifies the lines for whose heads there are permits.
