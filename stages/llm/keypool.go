@@ -33,6 +33,9 @@ func KeyName(key string) string {
 // another key. The last key's quota error is returned instead. Where every key is refused, all calls fail with
 // [batch.ErrAuthentication]. A 403 is returned as it is: it says that the request isn't allowed, not that the key is bad.
 //
+// A key whose own server can't be reached for too long (see [LimiterConfig].MaxOutage) leaves its calls to the others too, and
+// is tried again every few seconds.
+//
 // A KeyPool is safe for concurrent use. Calls wait for a key as they do in [RateLimit], and for a permit, where the pool has
 // any: one that starts has both, and nothing else can come in between.
 type KeyPool struct {

@@ -46,7 +46,7 @@ type Pause struct {
 //
 // A server that can't be reached (refused connections, unknown names: nothing was sent) pauses calls too, where MaxOutage
 // says so: one call at a time tries again, after 1 second and up to 8, until there is a connection. A call that finds none
-// after MaxOutage fails, as [Error.Fatal].
+// after MaxOutage fails, as [Error.Fatal]. A time in which nobody tried doesn't count.
 type Limiter struct {
 	maxOutage time.Duration
 	onPause   func(Pause)
