@@ -202,6 +202,14 @@ func TestRerunFailedTakesAwayWhatAKilledOneLeft(t *testing.T) {
 	require.Empty(t, left)
 }
 
+func TestWhatAKilledRerunLeftIsTakenAwayByWhoContinues(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.jsonl")
+	left := path + ".rerun.tmp"
+	require.NoError(t, os.WriteFile(left, []byte("half of it"), 0o600))
+	open(t, path, sink.JSONLOptions{})
+	require.NoFileExists(t, left)
+}
+
 func TestRerunFailedOfAFileWithoutFailuresLeavesIt(t *testing.T) {
 	path := writeRecords(t, success("a", 0))
 	before, err := os.Stat(path)

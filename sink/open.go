@@ -96,6 +96,7 @@ func isAt(path string, opened os.FileInfo) bool {
 // prepare makes a file that was just opened ready to be written. The file that it returns, also beside an error, is to be
 // closed in place of f.
 func (f *JSONLFile) prepare(options *JSONLOptions) (*JSONLFile, error) {
+	_ = os.Remove(rerunPath(f.path)) // a run that was killed has left it, since this one has the lock
 	if options.Overwrite {
 		return f, f.file.Truncate(0)
 	}
@@ -142,6 +143,9 @@ func (f *JSONLFile) recover() error {
 	return nil
 }
 
+// rerunPath is where a file without failed records is made, before it takes the place of the one at path.
+func rerunPath(path string) string { return resolve(path) + ".rerun.tmp" }
+
 var errNothingFailed = errors.New("nothing failed")
 
 // removeFailed replaces the file by one without failed records, unless there are none.
@@ -152,7 +156,7 @@ func removeFailed(path string) (Recovery, error) {
 	}
 	defer func() { _ = file.Close() }()
 	records, removed := newRecordReader(path, file), 0
-	create := func() (*os.File, error) { return createAnew(resolve(path)+".rerun.tmp", 0o666) }
+	create := func() (*os.File, error) { return createAnew(rerunPath(path), 0o666) }
 	err = replaceFile(path, create, func(w io.Writer) error {
 		for records.next() {
 			if !*records.record.Success {
