@@ -26,13 +26,17 @@ type mockSettings struct {
 	emptyRate    float64
 	resetRate    float64
 	hangRate     float64
+	bodyReset    float64
 	rpm          int
 	burst        int
+	window       time.Duration
+	maxInFlight  int
+	limitHeaders bool
 	seed         int
 }
 
 func defaultMockSettings() *mockSettings {
-	return &mockSettings{addr: "127.0.0.1:8080", behaviour: "echo"}
+	return &mockSettings{addr: "127.0.0.1:8080", behaviour: "echo", limitHeaders: true}
 }
 
 func (s *mockSettings) flags(flags *pflag.FlagSet) {
@@ -46,8 +50,12 @@ func (s *mockSettings) flags(flags *pflag.FlagSet) {
 	share(flags, &s.emptyRate, "empty-rate", "of the answers that are empty")
 	share(flags, &s.resetRate, "reset-rate", "of the requests whose connection is reset")
 	share(flags, &s.hangRate, "hang-rate", "of the requests that are never answered")
+	share(flags, &s.bodyReset, "body-reset-rate", "of the answers whose connection is reset in the middle of the body")
 	count(flags, &s.rpm, "rpm", 0, "requests per minute for each key; above it they get a 429 (default no limit)")
 	count(flags, &s.burst, "burst", 0, "how many of them may come at once (default rpm)")
+	duration(flags, &s.window, "window", "count rpm in windows of this length instead, without a burst (default none)")
+	count(flags, &s.maxInFlight, "max-in-flight", 0, "requests of each key at once; above it they get a 429 (default no limit)")
+	toggle(flags, &s.limitHeaders, "limit-headers", "tell of rpm in headers, and in a 429 how long to wait")
 	count(flags, &s.seed, "seed", 0, "of the faults, so that they can be had again")
 }
 
@@ -80,8 +88,16 @@ Each flag --x-y is also the environment variable GLUEPIPE_MOCK_X_Y and the key m
 
 // mock serves until ctx ends or a signal comes.
 func (a *app) mock(ctx context.Context, s *mockSettings) error {
-	if s.errorRate+s.truncateRate+s.emptyRate+s.resetRate+s.hangRate > 1 {
+	if s.errorRate+s.truncateRate+s.emptyRate+s.resetRate+s.hangRate+s.bodyReset > 1 {
 		return usagef("the rates of faults are more than 1 together")
+	}
+	switch {
+	case s.rpm == 0 && s.burst > 0:
+		return usagef("--burst needs --rpm")
+	case s.rpm == 0 && s.window > 0:
+		return usagef("--window needs --rpm")
+	case s.burst > 0 && s.window > 0:
+		return usagef("--burst and --window: want one of the two")
 	}
 	addr, err := addressOf(s.addr)
 	if err != nil {
@@ -92,7 +108,8 @@ func (a *app) mock(ctx context.Context, s *mockSettings) error {
 	server, err := llmtest.Start(llmtest.Config{
 		Addr: addr, Behaviour: s.behaviour, Latency: s.latency, Jitter: s.jitter,
 		ErrorRate: s.errorRate, TruncateRate: s.truncateRate, EmptyRate: s.emptyRate, ResetRate: s.resetRate, HangRate: s.hangRate,
-		RPM: s.rpm, Burst: s.burst, Seed: int64(s.seed),
+		BodyResetRate: s.bodyReset, RPM: s.rpm, Burst: s.burst, Window: s.window, MaxInFlight: s.maxInFlight,
+		NoLimitHeaders: !s.limitHeaders, Seed: int64(s.seed),
 	})
 	if err != nil {
 		return err

@@ -38,3 +38,16 @@ func TestMockWarnsWhereOthersCanReachIt(t *testing.T) {
 		}
 	}
 }
+
+func TestMockTellsWhichOfItsLimitsDontGoTogether(t *testing.T) {
+	inTempDir(t, nil)
+	for want, args := range map[string][]string{
+		"--burst needs --rpm":                          {"--burst", "5"},
+		"--window needs --rpm":                         {"--window", "10s"},
+		"--burst and --window: want one of the two":    {"--rpm", "60", "--burst", "5", "--window", "10s"},
+		"the rates of faults are more than 1 together": {"--hang-rate", "0.6", "--body-reset-rate", "0.6"},
+	} {
+		got := gluepipe(t, "", nil, append([]string{"mock"}, args...)...)
+		require.Equal(t, outcome{exitUsage, "", "gluepipe: " + want + "; see 'gluepipe mock --help'\n"}, got)
+	}
+}
