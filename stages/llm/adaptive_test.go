@@ -163,7 +163,7 @@ func TestThePaceAdaptsToWhatAProviderBears(t *testing.T) {
 			&provider{rate: 100, burst: 100, spells: 5 * time.Second, latency: every(50 * time.Millisecond)}, 64, 10_000, 0.02, 0.8,
 		},
 		"two calls in flight": {
-			&provider{most: 2, latency: every(time.Second)}, 64, 1000, 0.02, 0.75,
+			&provider{most: 2, latency: every(time.Second)}, 64, 1000, 0.03, 0.6,
 		},
 		"many short calls in flight": {
 			&provider{most: 10, latency: every(short)}, 64, 50_000, 0.02, 0.75,
@@ -329,6 +329,26 @@ func TestLimitsOfTokensInHeadersAreKept(t *testing.T) {
 		wg.Wait()
 		require.LessOrEqual(t, refused, 10)
 		require.InDelta(t, (1000*100-36_000)/600.0, time.Since(began).Seconds(), 12)
+	})
+}
+
+func TestALimitThatIsWholeAgainHoldsNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		c := adapted(llm.CompleterFunc(func(context.Context, *llm.Call) (*llm.Answer, error) {
+			if calls.Add(1) == 1 {
+				return &llm.Answer{Header: llm.Header{LimitRequests: 60, ResetRequests: time.Minute}}, nil
+			}
+			return &llm.Answer{Header: llm.Header{LimitRequests: 60, RemainingRequests: 60}}, nil
+		}), 4)
+		for range 2 {
+			_, _ = c.Complete(t.Context(), &llm.Call{})
+		}
+		began := time.Now()
+		for range 50 {
+			_, _ = c.Complete(t.Context(), &llm.Call{})
+		}
+		require.Equal(t, began, time.Now())
 	})
 }
 

@@ -49,7 +49,14 @@ type allowance struct {
 // told takes what an answer says. The answer may be old news: age is the time since its call started, and spent what was
 // taken since then.
 func (a *allowance) told(now time.Time, limit, remaining int, reset, age time.Duration, spent, order int) {
-	if order < a.order || limit <= 0 || remaining < 0 || remaining >= limit || reset <= 0 {
+	if order < a.order || limit <= 0 || remaining < 0 {
+		return
+	}
+	if remaining >= limit { // a new window, perhaps: what was known of the one before holds no more
+		*a = allowance{order: order}
+		return
+	}
+	if reset <= 0 {
 		return
 	}
 	rate := float64(limit-remaining) / reset.Seconds()
