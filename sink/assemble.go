@@ -53,6 +53,8 @@ func writeResponse(path string, create creator, recordsPaths []string, totals Re
 	}
 	summary.WallTime = totals.WallTime
 	summary.TotalRequests = cmp.Or(totals.TotalRequests, summary.TotalRequests)
+	summary.FailedRequests = max(totals.FailedRequests, summary.FailedRequests)
+	summary.UnfinishedRequests = totals.UnfinishedRequests
 	return replaceFile(path, create, func(w io.Writer) error { return records.assemble(w, &summary) })
 }
 

@@ -24,6 +24,10 @@ type ResponseOptions struct {
 type ResponseTotals struct {
 	WallTime      time.Duration // how long the run took
 	TotalRequests int           // taken from the source; 0: the number of records
+	// FailedRequests are all that failed, those without a record included: unfinished ones, and what batch.Skip left out.
+	// Where it is less than the failed records, these count.
+	FailedRequests     int
+	UnfinishedRequests int
 }
 
 // ResponseFile is a sink that writes one [batch.Response] as JSON when it is closed, also when the run broke: it then

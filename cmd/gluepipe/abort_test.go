@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gluepipe/gluepipe/stages/batch"
 	"github.com/gluepipe/gluepipe/stages/llm/llmtest"
 )
 
@@ -81,4 +83,20 @@ func TestTheWholeTimeOfARequestCanBeBounded(t *testing.T) {
 	require.Equal(t, "no answer within the request's timeout of 1s (1 attempt)", rs[1].Error)
 	require.True(t, rs[0].Success)
 	require.True(t, rs[2].Success)
+}
+
+func TestTheResponseOfARunThatWasCutShortAddsUp(t *testing.T) {
+	inTempDir(t, map[string]string{"in.jsonl": requests(300)})
+	for name, strategy := range map[string]string{"cut short": "continue", "with failures left out": "skip"} {
+		t.Run(name, func(t *testing.T) {
+			got := gluepipe(t, "", nil, "run", "in.jsonl", "--model", "mock:fail", "-o", strategy+".jsonl", "--abort-after", "50",
+				"--error-strategy", strategy, "--response", strategy+".json", "-c", "4")
+			require.Equal(t, exitBroken, got.code, got.stderr)
+			var response batch.Response
+			require.NoError(t, json.Unmarshal([]byte(read(t, strategy+".json")), &response))
+			require.Equal(t, response.TotalRequests, response.SuccessfulRequests+response.FailedRequests)
+			require.Equal(t, 49, response.FailedRequests-response.UnfinishedRequests)
+			require.Positive(t, response.UnfinishedRequests)
+		})
+	}
 }

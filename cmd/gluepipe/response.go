@@ -56,7 +56,10 @@ func (o *output) writeResponse(ctx context.Context, summary *batch.Summary) erro
 	if o.response == nil {
 		return nil
 	}
-	o.response.Totals = sink.ResponseTotals{WallTime: summary.WallTime, TotalRequests: summary.TotalRequests}
+	o.response.Totals = sink.ResponseTotals{
+		WallTime: summary.WallTime, TotalRequests: summary.TotalRequests,
+		FailedRequests: summary.FailedRequests, UnfinishedRequests: summary.UnfinishedRequests,
+	}
 	return o.response.Close(ctx)
 }
 
