@@ -86,7 +86,7 @@ func (s *settings) runFlags(flags *pflag.FlagSet) {
 	toggle(flags, &s.adaptive, "adaptive", "have fewer in flight where the provider bears no more")
 	count(flags, &s.maxPending, "max-pending", 1, "requests between input and output (default 4 x max-concurrent, at least 256)")
 	choice(flags, &s.errorStrategy, "error-strategy", "what a failed request does to the run", "continue", "fail_fast", "skip")
-	count(flags, &s.abortAfter, "abort-after", 0, "failures of one kind, without a success, that stop the run; 0: never")
+	count(flags, &s.abortAfter, "abort-after", 0, "stop after so many failures of one kind without a success, or a minute without a server; 0: never")
 	toggle(flags, &s.retryFailed, "retry-failed", "try once more what can succeed")
 	count(flags, &s.maxAttempts, "max-attempts", 1, "attempts of what can succeed, the first included (default 1)")
 	duration(flags, &s.timeout, "timeout", "of one model call; 0: none")
@@ -95,7 +95,7 @@ func (s *settings) runFlags(flags *pflag.FlagSet) {
 	duration(flags, &s.grace, "grace", "from SIGTERM until a run is cancelled, and for the last writes of one that was")
 	count(flags, &s.rpm, "rpm", 0, "requests per minute, for each key (default no limit)")
 	count(flags, &s.tpm, "tpm", 0, "tokens per minute, for each key (default no limit)")
-	duration(flags, &s.maxRateLimitWait, "max-rate-limit-wait", "of one request, over all its waits; 0: no bound")
+	duration(flags, &s.maxRateLimitWait, "max-rate-limit-wait", "of one model call, over all its waits; 0: no bound")
 	flags.Var(hedgeValue{&s.hedge}, "hedge-after",
 		"make a slower call a second time, at most 1 in 20; p95: slower than 95% before it (default never)")
 	size(flags, &s.maxResponseBytes, "max-response-bytes", "a larger answer is a failed call")
