@@ -126,9 +126,7 @@ func (w *world) work(ctx context.Context, in <-chan *batch.Item, out chan<- *bat
 		return time.Duration(random.Int64N(int64(w.workSlow) + 1))
 	}
 	stage := stages.Map(4, func(ctx context.Context, item *batch.Item) error {
-		select {
-		case <-time.After(slow()):
-		case <-ctx.Done():
+		if pass(ctx, slow()) != nil {
 			return batch.ErrCancelled.Wrap(context.Cause(ctx))
 		}
 		switch {

@@ -48,10 +48,8 @@ func (m *moody) Complete(ctx context.Context, call *llm.Call) (answer *llm.Answe
 			m.ended[prompt]++
 		}
 	}()
-	select {
-	case <-time.After(takes):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := pass(ctx, takes); err != nil {
+		return nil, err
 	}
 	echo := &llm.Answer{
 		Text: prompt, Message: batch.AssistantMessage(prompt), FinishReason: "stop",

@@ -29,13 +29,11 @@ func requests(n int) []batch.Request {
 // settle is a stage that gives every item a success after its time.
 func settle(n int, takes func(*batch.Item) time.Duration) batch.Stage {
 	return stages.Map(n, func(ctx context.Context, item *batch.Item) error {
-		select {
-		case <-time.After(takes(item)):
-			item.Settle(&batch.Result{Success: true, Response: "ok"})
-			return nil
-		case <-ctx.Done():
+		if pass(ctx, takes(item)) != nil {
 			return batch.ErrCancelled.Wrap(context.Cause(ctx))
 		}
+		item.Settle(&batch.Result{Success: true, Response: "ok"})
+		return nil
 	})
 }
 

@@ -20,13 +20,11 @@ import (
 // fakeModel answers each call with its last message after the given time.
 func fakeModel(takes time.Duration) llm.Completer {
 	return llm.CompleterFunc(func(ctx context.Context, call *llm.Call) (*llm.Answer, error) {
-		select {
-		case <-time.After(takes):
-			text := call.Messages[len(call.Messages)-1].Text()
-			return &llm.Answer{Text: text, Message: batch.AssistantMessage(text), FinishReason: "stop"}, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := pass(ctx, takes); err != nil {
+			return nil, err
 		}
+		text := call.Messages[len(call.Messages)-1].Text()
+		return &llm.Answer{Text: text, Message: batch.AssistantMessage(text), FinishReason: "stop"}, nil
 	})
 }
 

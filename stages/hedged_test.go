@@ -18,7 +18,7 @@ func slowly(m llm.Completer, times ...time.Duration) llm.Completer {
 	var calls atomic.Int32
 	return llm.CompleterFunc(func(ctx context.Context, call *llm.Call) (*llm.Answer, error) {
 		n := int(calls.Add(1)) - 1
-		if n < len(times) {
+		if n < len(times) && times[n] > 0 {
 			select {
 			case <-time.After(times[n]):
 			case <-ctx.Done():

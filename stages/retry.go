@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/sourcegraph/conc/pool"
@@ -52,7 +53,7 @@ type retrier struct {
 }
 
 func (r *retrier) run(ctx context.Context, in <-chan *batch.Item) {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(math.MaxInt64) // set when something waits
 	defer timer.Stop()
 	cancelled, draining := ctx.Done(), batch.Draining(ctx)
 	for in != nil || len(r.queue) > 0 || r.busy > 0 {

@@ -72,10 +72,7 @@ func (s *hedgeScript) Complete(ctx context.Context, call *llm.Call) (*llm.Answer
 		ctx = context.WithoutCancel(ctx)
 	}
 	began := time.Now()
-	select {
-	case <-time.After(leg.wait):
-	case <-ctx.Done():
-	}
+	_ = pass(ctx, leg.wait)
 	call.Waited += time.Since(began)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -89,12 +86,8 @@ func (s *hedgeScript) Complete(ctx context.Context, call *llm.Call) (*llm.Answer
 	s.mu.Lock()
 	s.made++
 	s.mu.Unlock()
-	select {
-	case <-time.After(leg.takes):
-	case <-ctx.Done():
-		if leg.panics == "" {
-			return nil, ctx.Err()
-		}
+	if err := pass(ctx, leg.takes); err != nil && leg.panics == "" {
+		return nil, err
 	}
 	if leg.panics != "" {
 		panic(leg.panics)
