@@ -24,7 +24,7 @@ func (v countValue) Set(text string) error {
 	n, err := strconv.Atoi(text)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		return fmt.Errorf("want a smaller number than %s", text)
+		return fmt.Errorf("want a smaller number than %q", text)
 	case err != nil:
 		return fmt.Errorf("want a whole number, got %q", text)
 	case n < v.min:
