@@ -9,13 +9,14 @@ import (
 // fingerprintVersion changes when the same request would get another fingerprint than before.
 const fingerprintVersion = "v1:"
 
-// Fingerprint tells whether two effective requests would ask the model the same: model, chat, tools, whether they are
+// Fingerprint tells whether two effective requests would ask the model the same: model, chat or input, tools, whether they are
 // executed, response format and params count; the id, metadata, timeouts and limits don't. The order of params doesn't
 // count; the order of keys inside a schema does, because models follow it. It fails only where the request can't be
 // encoded.
 func Fingerprint(effective *Request) (string, error) {
 	r := Request{
 		Model: effective.Model, Messages: effective.Messages, ResponseFormat: effective.ResponseFormat, Params: effective.Params,
+		Input: effective.Input,
 	}
 	if effective.Messages == nil { // not resolved: its prompts still tell it from others
 		r.UserMessage, r.SystemPrompt = effective.UserMessage, effective.SystemPrompt

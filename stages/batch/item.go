@@ -1,6 +1,9 @@
 package batch
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Item is one request on its way through the pipeline, with what is known about it so far. It belongs to the stage that
 // holds it; no two touch it at the same time.
@@ -19,6 +22,11 @@ type Item struct {
 	Fingerprint string
 	// ToolTurns counts the tool turns of the conversation so far.
 	ToolTurns int
+	// Structure reads the structured output that the run asks for out of an answer's text; its error tells the model what is
+	// wrong with it. nil means that none is asked for. Validate sets it.
+	Structure func(text string) (json.RawMessage, error)
+	// Repairs counts the answers that were asked for again because Structure refused them.
+	Repairs int
 	// Hedges counts the calls made beside one that was slow; see llm.Hedge. Result.Attempts counts them too.
 	Hedges int
 
@@ -76,13 +84,16 @@ func (i *Item) Fail(err error) {
 }
 
 // Settle settles the item with r, which becomes the item's own: its index and request become the item's, and so do id,
-// metadata and fingerprint where r leaves them out. It is for stages that know an answer without asking a model.
+// metadata, row and fingerprint where r leaves them out. It is for stages that know an answer without asking a model.
 func (i *Item) Settle(r *Result) {
 	if r.ID == "" {
 		r.ID = i.ID()
 	}
 	if r.Metadata == nil && i.Request != nil {
 		r.Metadata = i.Request.Metadata
+	}
+	if r.Row == nil && i.Request != nil {
+		r.Row = i.Request.Row
 	}
 	if r.Fingerprint == "" {
 		r.Fingerprint = i.Fingerprint

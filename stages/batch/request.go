@@ -17,8 +17,10 @@ type Request struct {
 	SystemPrompt string
 	// Messages is a whole chat instead of UserMessage. The system prompt comes before it, unless it brings its own.
 	Messages []Message
-	Model    string // "provider:model", or a model of the run's provider
-	Tools    []Tool // nil: the run's tools; empty: none
+	// Input makes it a request for embeddings instead of a chat: the JSON of what to embed, a text as a rule.
+	Input json.RawMessage
+	Model string // "provider:model", or a model of the run's provider
+	Tools []Tool // nil: the run's tools; empty: none
 	// ExecuteTools set to false returns the model's tool calls unexecuted. nil means true.
 	ExecuteTools      *bool
 	MaxToolIterations int             // tool turns allowed; 0: the run's
@@ -29,6 +31,8 @@ type Request struct {
 	Params map[string]any
 	// Metadata is the caller's own and comes back in the result. Read from JSON, its numbers are json.Number.
 	Metadata map[string]any
+	// Row is the row of a table that the request was made from; nil where it wasn't. It comes back in the result.
+	Row *Row
 	// Extra keeps fields of the JSON that a request doesn't have. They are not sent.
 	Extra map[string]json.RawMessage
 }
@@ -44,6 +48,7 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 	o.text("user_message", &r.UserMessage)
 	o.text("system_prompt", &r.SystemPrompt)
 	r.Messages = readList(o, "messages", "message", (*Message).UnmarshalJSON)
+	o.raw("input", &r.Input)
 	o.text("model", &r.Model)
 	r.Tools = readList(o, "tools", "tool", (*Tool).UnmarshalJSON)
 	o.value("execute_tools", &r.ExecuteTools, "true or false")
@@ -52,6 +57,7 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 	o.seconds("timeout", &r.Timeout)
 	o.rawMembers("params", &r.Params)
 	o.numbers("metadata", &r.Metadata)
+	o.value("row", &r.Row, "an object")
 	r.Extra = o.rest()
 	return o.err
 }
@@ -80,6 +86,7 @@ func (r *Request) appendJSON(dst []byte) ([]byte, error) {
 	if r.Messages != nil {
 		dst, err = appendList(dst, "messages", "message", r.Messages, (*Message).appendJSON)
 	}
+	value("input", r.Input != nil, r.Input)
 	text("model", r.Model)
 	if r.Tools != nil && err == nil {
 		dst, err = appendList(dst, "tools", "tool", r.Tools, (*Tool).appendJSON)
@@ -94,6 +101,9 @@ func (r *Request) appendJSON(dst []byte) ([]byte, error) {
 	}
 	value("params", r.Params != nil, r.Params)
 	value("metadata", r.Metadata != nil, r.Metadata)
+	if r.Row != nil && err == nil {
+		dst, err = r.Row.appendJSON(jsonappend.Key(dst, "row"))
+	}
 	if err != nil {
 		return dst, err
 	}

@@ -39,9 +39,10 @@ type Result struct {
 	Success bool
 	// Response is the model's text. A failed result may hold what there was of it.
 	Response         string
-	StructuredOutput json.RawMessage
-	ToolCalls        []ToolCall // calls the model asked for that were not executed
-	ToolCallsMade    int        // calls that were executed
+	StructuredOutput json.RawMessage // the answer as the JSON that its schema asks for
+	Embedding        []float32       // the answer to a request for embeddings of one text
+	ToolCalls        []ToolCall      // calls the model asked for that were not executed
+	ToolCallsMade    int             // calls that were executed
 	// ToolExecutionHistory has one entry a call made, in the order in which the model asked.
 	ToolExecutionHistory []ToolExecution
 	TokensUsed           *TokenUsage // over all turns and attempts; nil where no server reported any
@@ -57,6 +58,7 @@ type Result struct {
 	Attempts     int
 	CostUSD      *float64 // as the server reported it; nil where none did
 	Fingerprint  string   // of the effective request, see [Fingerprint]
+	Row          *Row     // the request's
 
 	// What follows is not in the JSON.
 

@@ -39,6 +39,9 @@ func (r *Result) appendJSON(dst []byte) ([]byte, error) {
 		dst = jsonappend.String(append(dst, `,"response":`...), r.Response)
 	}
 	value("structured_output", r.StructuredOutput != nil, r.StructuredOutput)
+	if r.Embedding != nil {
+		dst = appendVector(jsonappend.Key(dst, "embedding"), r.Embedding)
+	}
 	if r.ToolCalls != nil && err == nil {
 		dst, err = appendList(dst, "tool_calls", "tool call", r.ToolCalls, (*ToolCall).appendJSON)
 	}
@@ -52,6 +55,11 @@ func (r *Result) appendJSON(dst []byte) ([]byte, error) {
 	text("error", r.Error)
 	text("error_type", string(r.ErrorType))
 	value("metadata", r.Metadata != nil, r.Metadata)
+	if r.Row != nil && err == nil {
+		if dst, err = r.Row.appendJSON(jsonappend.Key(dst, "row")); err != nil {
+			err = fmt.Errorf("field %q: %w", "row", err)
+		}
+	}
 	dst = jsonappend.Seconds(append(dst, `,"elapsed_time":`...), r.ElapsedTime)
 	if r.WaitTime != 0 {
 		dst = jsonappend.Seconds(append(dst, `,"wait_time":`...), r.WaitTime)
@@ -83,6 +91,7 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 	o.truth("success", &r.Success)
 	o.text("response", &r.Response)
 	o.rawOrNull("structured_output", &r.StructuredOutput)
+	o.value("embedding", &r.Embedding, "a list of numbers")
 	r.ToolCalls = readList(o, "tool_calls", "tool call", (*ToolCall).UnmarshalJSON)
 	o.whole("tool_calls_made", &r.ToolCallsMade)
 	r.ToolExecutionHistory = readList(o, "tool_execution_history", "call", (*ToolExecution).UnmarshalJSON)
@@ -90,6 +99,7 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 	o.text("error", &r.Error)
 	o.text("error_type", &errorType)
 	o.numbers("metadata", &r.Metadata)
+	o.value("row", &r.Row, "an object")
 	o.seconds("elapsed_time", &r.ElapsedTime)
 	o.seconds("wait_time", &r.WaitTime)
 	o.text("model", &r.Model)
@@ -102,4 +112,20 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 		r.ErrorType = ErrorKind(errorType)
 	}
 	return o.err
+}
+
+// appendVector appends numbers with the digits that a float32 needs. JSON has no numbers for what is none: it is null.
+func appendVector(dst []byte, vector []float32) []byte {
+	dst = append(dst, '[')
+	for i, f := range vector {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if wide := float64(f); math.IsNaN(wide) || math.IsInf(wide, 0) {
+			dst = append(dst, "null"...)
+		} else {
+			dst = strconv.AppendFloat(dst, wide, 'g', -1, 32)
+		}
+	}
+	return append(dst, ']')
 }

@@ -1,0 +1,265 @@
+package batch
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
+)
+
+// ColumnType says what the values of a column are. Any of them may be nil.
+type ColumnType int
+
+// The types of columns, and the Go types of their values.
+const (
+	TextColumn  ColumnType = iota // string
+	IntColumn                     // int64
+	FloatColumn                   // float64, or json.Number where the digits are to be kept
+	BoolColumn                    // bool
+	TimeColumn                    // time.Time; in JSON a text as of RFC 3339
+	BytesColumn                   // []byte; in JSON a text in base64
+	JSONColumn                    // json.RawMessage: any value
+)
+
+var columnTypes = [...]string{"text", "int", "float", "bool", "time", "bytes", "json"}
+
+// String returns the type's name: text, int, float, bool, time, bytes or json.
+func (t ColumnType) String() string {
+	if t < 0 || int(t) >= len(columnTypes) {
+		return "ColumnType(" + strconv.Itoa(int(t)) + ")"
+	}
+	return columnTypes[t]
+}
+
+// Column is a column of a table.
+type Column struct {
+	Name string
+	Type ColumnType
+}
+
+// Row is a row of a table that a request was made from. It is read-only once a request has it.
+type Row struct {
+	Columns []Column // usually shared by all rows of a table
+	Values  []any    // one for each column, of its type, or nil
+}
+
+// Value returns the value in the column of that name; nil where there is none.
+func (r *Row) Value(name string) any {
+	if r == nil {
+		return nil
+	}
+	if i := slices.IndexFunc(r.Columns, func(c Column) bool { return c.Name == name }); i >= 0 {
+		return r.Values[i]
+	}
+	return nil
+}
+
+// MarshalJSON writes the row as an object, in the order of its columns.
+func (r Row) MarshalJSON() ([]byte, error) { return r.appendJSON(nil) }
+
+func (r *Row) appendJSON(dst []byte) ([]byte, error) {
+	dst = append(dst, '{')
+	var err error
+	for i, column := range r.Columns {
+		if dst, err = appendCell(jsonappend.Key(dst, column.Name), r.Values[i]); err != nil {
+			return dst, fmt.Errorf("column %q: %w", column.Name, err)
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+func appendCell(dst []byte, value any) ([]byte, error) {
+	switch v := value.(type) {
+	case time.Time:
+		return jsonappend.String(dst, v.Format(time.RFC3339Nano)), nil
+	case []byte:
+		return jsonappend.String(dst, base64.StdEncoding.EncodeToString(v)), nil
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) { // JSON has no such numbers
+			return append(dst, "null"...), nil
+		}
+	}
+	return jsonappend.Value(dst, value)
+}
+
+// UnmarshalJSON reads an object in the order of its members. Their types are those of the JSON: whole numbers are int where
+// they fit, other numbers float with their digits kept, lists, objects and nulls are json. Times and bytes come as the
+// texts they are; [Cell] makes them again.
+func (r *Row) UnmarshalJSON(data []byte) error {
+	*r = Row{}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if token, err := dec.Token(); err != nil {
+		return err
+	} else if token != json.Delim('{') {
+		return fmt.Errorf("want a JSON object, got %s", excerpt(data))
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return err
+		}
+		column, value := readCell(raw)
+		column.Name = name.(string)
+		r.Columns, r.Values = append(r.Columns, column), append(r.Values, value)
+	}
+	return nil
+}
+
+// readCell takes a JSON value for what it is.
+func readCell(raw json.RawMessage) (Column, any) {
+	var text string
+	switch {
+	case string(raw) == "null":
+		return Column{Type: JSONColumn}, nil
+	case string(raw) == "true", string(raw) == "false":
+		return Column{Type: BoolColumn}, raw[0] == 't'
+	case raw[0] == '"' && json.Unmarshal(raw, &text) == nil:
+		return Column{Type: TextColumn}, text
+	case raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9':
+		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+			return Column{Type: IntColumn}, n
+		}
+		return Column{Type: FloatColumn}, json.Number(raw)
+	}
+	return Column{Type: JSONColumn}, raw
+}
+
+// Cell returns value as one of a column of type t, for tables that hold one type a column: a number that came as a text, a
+// time as of RFC 3339, and so on. nil stays nil. Its error says what was wanted: want a whole number, got "soon".
+func Cell(t ColumnType, value any) (any, error) {
+	if value == nil {
+		return nil, nil
+	}
+	switch t {
+	case TextColumn:
+		return cellText(value)
+	case IntColumn:
+		return cellInt(value)
+	case FloatColumn:
+		return cellFloat(value)
+	case BoolColumn:
+		switch v := value.(type) {
+		case bool:
+			return v, nil
+		case string:
+			switch strings.ToLower(strings.TrimSpace(v)) {
+			case "true":
+				return true, nil
+			case "false":
+				return false, nil
+			}
+		}
+		return nil, wantCell("true or false", value)
+	case TimeColumn:
+		switch v := value.(type) {
+		case time.Time:
+			return v, nil
+		case string:
+			if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
+				return at, nil
+			}
+		}
+		return nil, wantCell("a time such as 2006-01-02T15:04:05Z", value)
+	case BytesColumn:
+		switch v := value.(type) {
+		case []byte:
+			return v, nil
+		case string:
+			if decoded, err := base64.StdEncoding.DecodeString(v); err == nil {
+				return decoded, nil
+			}
+		}
+		return nil, wantCell("a text in base64", value)
+	case JSONColumn:
+		if v, ok := value.(json.RawMessage); ok {
+			return v, nil
+		}
+		raw, err := appendCell(nil, value)
+		return json.RawMessage(raw), err
+	}
+	return nil, errors.New("unknown column type " + t.String())
+}
+
+func cellText(value any) (any, error) {
+	switch v := value.(type) {
+	case string:
+		return v, nil
+	case json.RawMessage:
+		var text string
+		if json.Unmarshal(v, &text) == nil {
+			return text, nil
+		}
+		return string(v), nil
+	case json.Number:
+		return v.String(), nil
+	}
+	raw, err := appendCell(nil, value)
+	if err != nil {
+		return nil, err
+	}
+	return cellText(json.RawMessage(raw))
+}
+
+func cellInt(value any) (any, error) {
+	text := ""
+	switch v := value.(type) {
+	case int64:
+		return v, nil
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<63 {
+			return int64(v), nil
+		}
+	case json.Number:
+		text = v.String()
+	case json.RawMessage:
+		text = string(v)
+	case string:
+		text = strings.TrimSpace(v)
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, nil
+	}
+	// 3.0 and 1e3 are whole, too.
+	if f, err := strconv.ParseFloat(text, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return int64(f), nil
+	}
+	return nil, wantCell("a whole number", value)
+}
+
+func cellFloat(value any) (any, error) {
+	text := ""
+	switch v := value.(type) {
+	case float64, json.Number:
+		return v, nil
+	case int64:
+		return json.Number(strconv.FormatInt(v, 10)), nil
+	case json.RawMessage:
+		text = string(v)
+	case string:
+		text = strings.TrimSpace(v)
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil {
+		return f, nil
+	}
+	return nil, wantCell("a number", value)
+}
+
+func wantCell(want string, value any) error {
+	raw, err := appendCell(nil, value)
+	if err != nil {
+		return fmt.Errorf("want %s, got a %T", want, value)
+	}
+	return fmt.Errorf("want %s, got %s", want, excerpt(raw))
+}
