@@ -26,12 +26,13 @@ const (
 	BoolColumn                    // bool
 	TimeColumn                    // time.Time; in JSON a text as of RFC 3339
 	BytesColumn                   // []byte; in JSON a text in base64
+	VectorColumn                  // []float32, an embedding; in JSON a list of numbers
 	JSONColumn                    // json.RawMessage: any value
 )
 
-var columnTypes = [...]string{"text", "int", "float", "bool", "time", "bytes", "json"}
+var columnTypes = [...]string{"text", "int", "float", "bool", "time", "bytes", "vector", "json"}
 
-// String returns the type's name: text, int, float, bool, time, bytes or json.
+// String returns the type's name: text, int, float, bool, time, bytes, vector or json.
 func (t ColumnType) String() string {
 	if t < 0 || int(t) >= len(columnTypes) {
 		return "ColumnType(" + strconv.Itoa(int(t)) + ")"
@@ -82,6 +83,8 @@ func appendCell(dst []byte, value any) ([]byte, error) {
 		return jsonappend.String(dst, v.Format(time.RFC3339Nano)), nil
 	case []byte:
 		return jsonappend.String(dst, base64.StdEncoding.EncodeToString(v)), nil
+	case []float32:
+		return appendVector(dst, v), nil
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) { // JSON has no such numbers
 			return append(dst, "null"...), nil
@@ -182,6 +185,17 @@ func Cell(t ColumnType, value any) (any, error) {
 			}
 		}
 		return nil, wantCell("a text in base64", value)
+	case VectorColumn:
+		switch v := value.(type) {
+		case []float32:
+			return v, nil
+		case json.RawMessage:
+			var vector []float32
+			if json.Unmarshal(v, &vector) == nil {
+				return vector, nil
+			}
+		}
+		return nil, wantCell("a list of numbers", value)
 	case JSONColumn:
 		if v, ok := value.(json.RawMessage); ok {
 			return v, nil
