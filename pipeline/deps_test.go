@@ -19,6 +19,7 @@ func TestImportingThePipelineLinksOnlyWhatItNeeds(t *testing.T) {
 		"github.com/sourcegraph/conc",
 		"go.uber.org/multierr", "go.uber.org/zap",
 		"golang.org/x/time",
+		"github.com/klauspost/compress",
 		// schemas of tools
 		"github.com/invopop/jsonschema", "github.com/pb33f/ordered-map", "github.com/bahlo/generic-list-go",
 		"github.com/buger/jsonparser", "go.yaml.in/yaml/v4", "github.com/santhosh-tekuri/jsonschema", "golang.org/x/text",

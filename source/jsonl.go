@@ -9,9 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
 	"strconv"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -46,14 +44,14 @@ func JSONL(r io.Reader) *JSONLReader {
 	}
 }
 
-// OpenJSONL returns a source that reads the file at path, and closes it at Close. Its errors name the path.
+// OpenJSONL returns a source that reads the file at path, as [Open] does, and closes it at Close. Its errors name the path.
 func OpenJSONL(path string) (*JSONLReader, error) {
-	file, err := os.Open(path)
+	file, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
 	j := JSONL(file)
-	j.path, j.close = path, sync.OnceValue(file.Close)
+	j.path, j.close = path, file.Close
 	return j, nil
 }
 
