@@ -111,7 +111,7 @@ func ExampleBatchProcessor_Run() {
 		{{ID: "a", UserMessage: "one"}},
 		{{ID: "a", UserMessage: "one"}, {ID: "b", UserMessage: "two"}},
 	} {
-		results, err := sink.OpenJSONL(filepath.Join(dir, "results.jsonl"), sink.JSONLOptions{})
+		results, err := sink.OpenJSONL(filepath.Join(dir, "results.jsonl"), sink.FileOptions{})
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -21,7 +21,7 @@ func TestARunIsContinuedByTheRequestsIDsWhateverTheirPlace(t *testing.T) {
 		for _, k := range given {
 			rs = append(rs, all[k])
 		}
-		out, err := sink.OpenJSONL(path, sink.JSONLOptions{})
+		out, err := sink.OpenJSONL(path, sink.FileOptions{})
 		require.NoError(t, err)
 		summary, err := p.Run(t.Context(), source.Slice(rs), out)
 		require.NoError(t, err)

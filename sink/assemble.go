@@ -100,12 +100,14 @@ func (r *records) survey(file *os.File, summary *batch.Summary) error {
 		start = r.places[n-1].offset + 1
 	}
 	r.parts = append(r.parts, part{start: start, window: window{file: file}})
-	reader := newRecordReader(file.Name(), file)
+	reader := jsonLines{}.records(file.Name(), file)
 	for reader.next() {
-		r.places = append(r.places, place{*reader.record.Index, start + reader.start})
-		reader.record.addTo(summary)
+		found := reader.found()
+		r.places = append(r.places, place{found.index, start + found.start})
+		found.addTo(summary)
 	}
-	return reader.err
+	_, err := reader.end()
+	return err
 }
 
 // line returns the line at a place; it is valid until the next call.

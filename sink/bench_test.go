@@ -25,7 +25,7 @@ func typical(index int64) *batch.Result {
 }
 
 func BenchmarkJSONL(b *testing.B) {
-	file, err := sink.OpenJSONL(filepath.Join(b.TempDir(), "results.jsonl"), sink.JSONLOptions{})
+	file, err := sink.OpenJSONL(filepath.Join(b.TempDir(), "results.jsonl"), sink.FileOptions{})
 	require.NoError(b, err)
 	defer func() { _ = file.Close(b.Context()) }()
 	for _, c := range []struct {
@@ -53,7 +53,7 @@ func BenchmarkOpenJSONL100kRecords(b *testing.B) {
 	path := recordsFile(b, 100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		f, err := sink.OpenJSONL(path, sink.JSONLOptions{})
+		f, err := sink.OpenJSONL(path, sink.FileOptions{})
 		if err != nil || f.Earlier().TotalRequests != 100_000 {
 			b.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func BenchmarkOpenJSONL100kRecords(b *testing.B) {
 }
 
 func BenchmarkDone(b *testing.B) {
-	f := open(b, recordsFile(b, 100_000), sink.JSONLOptions{})
+	f := open(b, recordsFile(b, 100_000), sink.FileOptions{})
 	id, fingerprint := "request-5000", fmt.Sprintf("v1:%032x", 5000)
 	b.ReportAllocs()
 	for b.Loop() {

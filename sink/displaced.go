@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -22,7 +23,7 @@ const (
 )
 
 // look finds out whether somebody has moved, replaced or cut the file since it was opened. It tells once.
-func (f *JSONLFile) look() standing {
+func (f *File) look() standing {
 	if f.info == nil || f.displaced {
 		return inPlace
 	}
@@ -34,7 +35,7 @@ func (f *JSONLFile) look() standing {
 	case err != nil:
 	case !os.SameFile(info, f.info):
 		found = taken
-	case info.Size() < f.size:
+	case info.Size() < f.store.size():
 		found = cut
 	}
 	f.displaced = found != inPlace
@@ -43,15 +44,15 @@ func (f *JSONLFile) look() standing {
 
 // rescue keeps the records of a file that is gone or whose place is taken: they are in the open file still, and nowhere else
 // if it was removed. They go back to their place if it is free. kept tells whether that, or another place, took them.
-func (f *JSONLFile) rescue(found standing) (kept bool, err error) {
+func (f *File) rescue(found standing) (kept bool, err error) {
 	what, places := "it was removed or renamed", []creator{at(f.target), at(f.path)}
 	if found == taken {
 		what, places = "another file took its place", nil
 	}
-	if f.size == 0 {
+	if f.empty() {
 		return true, fmt.Errorf("%s: %s during the run, before it had results: run the same again", f.path, what)
 	}
-	path, err := f.keep(io.NewSectionReader(f.file, 0, f.size), append(places, beside(f.path), beside(inTempDir(f.path))))
+	path, err := f.keep(io.NewSectionReader(f.file, 0, f.store.size()), append(places, beside(f.path), beside(inTempDir(f.path))))
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("%s: %s during the run, and its results can't be kept: %w", f.path, what, err)
@@ -65,19 +66,20 @@ func (f *JSONLFile) rescue(found standing) (kept bool, err error) {
 	return true, err
 }
 
-// keepLines keeps what was to be written to a file that was cut. Somebody may be writing something else to it, so that
+// keepRecords keeps what was to be written to a file that was cut. Somebody may be writing something else to it, so that
 // nothing is added before a run has read it again.
-func (f *JSONLFile) keepLines(lines []byte) error {
+func (f *File) keepRecords(data []byte) error {
 	size := int64(0)
 	if info, err := f.file.Stat(); err == nil {
 		size = info.Size()
 	}
 	err := fmt.Errorf("%s: another program has cut it from %d to %d bytes: run the same again to do what was lost",
-		f.path, f.size, size)
-	if len(lines) == 0 {
+		f.path, f.store.size(), size)
+	if len(data) == 0 {
 		return err
 	}
-	path, keepErr := f.keep(bytes.NewReader(lines), []creator{beside(f.path), beside(inTempDir(f.path))})
+	data = slices.Concat(f.format.header(), data)
+	path, keepErr := f.keep(bytes.NewReader(data), []creator{beside(f.path), beside(inTempDir(f.path))})
 	if keepErr != nil {
 		return fmt.Errorf("%w; the last results can't be kept: %w", err, keepErr)
 	}
@@ -98,7 +100,7 @@ func beside(path string) creator {
 func inTempDir(path string) string { return filepath.Join(os.TempDir(), filepath.Base(path)) }
 
 // keep copies records to the first of the places that takes them all, and returns its path.
-func (f *JSONLFile) keep(records io.ReadSeeker, places []creator) (path string, err error) {
+func (f *File) keep(records io.ReadSeeker, places []creator) (path string, err error) {
 	var errs []error
 	for _, create := range places {
 		file, err := create()
@@ -116,7 +118,7 @@ func (f *JSONLFile) keep(records io.ReadSeeker, places []creator) (path string, 
 }
 
 // fill copies records to a new file, safe on the disk and with the mode of f.
-func (f *JSONLFile) fill(file *os.File, records io.ReadSeeker) error {
+func (f *File) fill(file *os.File, records io.ReadSeeker) error {
 	defer func() { _ = file.Close() }()
 	if err := lock(file); err != nil { // another run has found it already
 		return err

@@ -14,9 +14,9 @@ import (
 
 // disturbed writes a record, has somebody disturb the file at path, and writes another. It returns the file and what Write
 // said.
-func disturbed(t *testing.T, path string, disturb func(path string)) (*sink.JSONLFile, error) {
+func disturbed(t *testing.T, path string, disturb func(path string)) (*sink.File, error) {
 	t.Helper()
-	f := open(t, path, sink.JSONLOptions{})
+	f := open(t, path, sink.FileOptions{})
 	require.NoError(t, f.Write(t.Context(), []*batch.Result{success("a", 0)}))
 	disturb(path)
 	err := f.Write(t.Context(), []*batch.Result{success("b", 1)})
@@ -42,7 +42,7 @@ func TestAFileThatIsTakenAwayIsPutBackWithAllItsResults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "results.jsonl")
-			f := open(t, path, sink.JSONLOptions{Mode: 0o640})
+			f := open(t, path, sink.FileOptions{Mode: 0o640})
 			require.NoError(t, f.Close(t.Context()))
 			f, err := disturbed(t, path, disturb)
 			require.EqualError(t, err, path+": it was removed or renamed during the run; its results are back in place: "+
@@ -54,7 +54,7 @@ func TestAFileThatIsTakenAwayIsPutBackWithAllItsResults(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, os.FileMode(0o640), info.Mode())
 
-			again := open(t, path, sink.JSONLOptions{})
+			again := open(t, path, sink.FileOptions{})
 			require.Equal(t, 2, again.Earlier().TotalRequests)
 		})
 	}
@@ -62,7 +62,7 @@ func TestAFileThatIsTakenAwayIsPutBackWithAllItsResults(t *testing.T) {
 
 func TestAFileThatIsTakenAwayAfterTheLastWriteIsPutBackAtClose(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.jsonl")
-	f := open(t, path, sink.JSONLOptions{})
+	f := open(t, path, sink.FileOptions{})
 	require.NoError(t, f.Write(t.Context(), []*batch.Result{success("a", 0)}))
 	require.NoError(t, os.Remove(path))
 	require.ErrorContains(t, f.Close(t.Context()), path+": it was removed or renamed during the run; its results are back in place")
@@ -168,14 +168,14 @@ func TestAFileThatIsCutBreaksTheRunAndIsNotWrittenTo(t *testing.T) {
 			require.Equal(t, size, info.Size())
 			_, kept, _ := strings.Cut(err.Error(), "kept in ")
 			require.Equal(t, []string{"b"}, ids(readLines(t, kept)))
-			open(t, path, sink.JSONLOptions{})
+			open(t, path, sink.FileOptions{})
 		})
 	}
 }
 
 func TestAFileThatIsCutAfterTheLastWriteIsToldByClose(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.jsonl")
-	f := open(t, path, sink.JSONLOptions{})
+	f := open(t, path, sink.FileOptions{})
 	require.NoError(t, f.Write(t.Context(), []*batch.Result{success("a", 0)}))
 	require.NoError(t, os.Truncate(path, 0))
 	require.ErrorContains(t, f.Close(t.Context()), "to 0 bytes: run the same again to do what was lost")
@@ -184,7 +184,7 @@ func TestAFileThatIsCutAfterTheLastWriteIsToldByClose(t *testing.T) {
 
 func TestAnEmptyFileThatIsTakenAwayIsTold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.jsonl")
-	f := open(t, path, sink.JSONLOptions{})
+	f := open(t, path, sink.FileOptions{})
 	require.NoError(t, os.Remove(path))
 	require.ErrorContains(t, f.Close(t.Context()), path+": it was removed or renamed during the run, before it had results")
 }
@@ -192,7 +192,7 @@ func TestAnEmptyFileThatIsTakenAwayIsTold(t *testing.T) {
 func TestTheModeIsThatOfNewFilesOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.jsonl")
 	for _, test := range []struct{ given, want os.FileMode }{{0o600, 0o600}, {0o640, 0o600}, {0, 0o600}} {
-		require.NoError(t, open(t, path, sink.JSONLOptions{Mode: test.given}).Close(t.Context()))
+		require.NoError(t, open(t, path, sink.FileOptions{Mode: test.given}).Close(t.Context()))
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		require.Equal(t, test.want, info.Mode())

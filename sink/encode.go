@@ -11,34 +11,42 @@ import (
 // maxKeptBuffer is what an encoder keeps between two batches, so that one huge answer doesn't stay in memory for the run.
 const maxKeptBuffer = 1 << 20
 
-// encoder makes lines of results, in a buffer that it uses again.
-type encoder struct{ buf []byte }
+// encoder makes records of results, in a buffer that it uses again.
+type encoder struct {
+	format format
+	buf    []byte
+	ends   []int
+}
 
-// lines returns a line for each result, valid until the next call, and the results that have one. A result that can't be
-// encoded gets none, and is named by the error: the others are paid for and must not be lost with it.
-func (e *encoder) lines(results []*batch.Result) (lines []byte, encoded []*batch.Result, err error) {
+// encoded are the records of a batch.
+type encoded struct {
+	data    []byte          // one record behind the other
+	ends    []int           // where in data each of them ends
+	results []*batch.Result // those that they are of
+}
+
+// encode makes a record of each result, valid until the next call. A result that can't be encoded gets none, and is named by
+// the error: the others are paid for and must not be lost with it.
+func (e *encoder) encode(results []*batch.Result) (encoded, error) {
 	if cap(e.buf) > maxKeptBuffer {
 		e.buf = nil
 	}
 	var errs []error
-	dst := e.buf[:0]
-	encoded = results
+	records := encoded{data: e.buf[:0], ends: e.ends[:0], results: results}
 	for i, r := range results {
-		start := len(dst)
-		var err error
-		if dst, err = r.AppendJSON(dst); err != nil {
+		data, err := e.format.appendRecord(records.data, r)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("encoding the result of request %d: %w", r.Index+1, err))
-			dst = dst[:start]
 			if len(errs) == 1 {
-				encoded = slices.Clone(results[:i])
+				records.results = slices.Clone(results[:i])
 			}
 			continue
 		}
-		dst = append(dst, '\n')
+		records.data, records.ends = data, append(records.ends, len(data))
 		if len(errs) > 0 {
-			encoded = append(encoded, r)
+			records.results = append(records.results, r)
 		}
 	}
-	e.buf = dst
-	return dst, encoded, errors.Join(errs...)
+	e.buf, e.ends = records.data, records.ends
+	return records, errors.Join(errs...)
 }

@@ -25,7 +25,7 @@ func ExampleOpenJSONL() {
 	ctx, path := context.Background(), temporary("results.jsonl")
 	defer remove(path)
 	for _, id := range []string{"first", "second"} { // two runs
-		f, err := sink.OpenJSONL(path, sink.JSONLOptions{})
+		f, err := sink.OpenJSONL(path, sink.FileOptions{})
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -31,25 +31,26 @@ func TestAFullDiskLeavesWholeRecords(t *testing.T) {
 	results := []*batch.Result{{ID: "a", Success: true}, {ID: "b", Index: 1, Success: true}, {ID: "c", Index: 2, Success: true}}
 	path := filepath.Join(t.TempDir(), "results.jsonl")
 	for room := range 300 {
-		f, err := OpenJSONL(path, JSONLOptions{Overwrite: true, Sync: SyncNever})
+		f, err := OpenJSONL(path, FileOptions{Overwrite: true, Sync: SyncNever})
 		require.NoError(t, err)
 		require.NoError(t, f.Write(t.Context(), results[:1]))
-		earlier := f.size
-		f.out = &tornWriter{file: f.file, room: room}
+		earlier := f.store.size()
+		f.store.(*plain).out = &tornWriter{file: f.file, room: room}
 		err = f.Write(t.Context(), results[1:])
-		size := f.size
+		size := f.store.size()
 		require.NoError(t, f.Close(t.Context()))
 
 		data, readErr := os.ReadFile(path)
 		require.NoError(t, readErr)
 		require.Len(t, data, int(size))
 		require.True(t, strings.HasSuffix(string(data), "\n"))
-		whole := newRecordReader(path, strings.NewReader(string(data)))
+		whole := jsonLines{}.records(path, strings.NewReader(string(data)))
 		count := 0
 		for ; whole.next(); count++ {
-			require.Equal(t, results[count].ID, *whole.record.ID)
+			require.Equal(t, results[count].ID, whole.found().id)
 		}
-		require.NoError(t, whole.err)
+		_, readErr = whole.end()
+		require.NoError(t, readErr)
 		if err == nil {
 			require.Equal(t, 3, count)
 			return

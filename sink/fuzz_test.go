@@ -57,7 +57,7 @@ func FuzzContinuedFilesKeepTheirRecords(f *testing.F) {
 		records, readErr := sink.ReadRecords(path)
 		require.Equal(t, string(content), readFile(t, path), "reading changes nothing")
 
-		file, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
+		file, err := sink.OpenJSONL(path, sink.FileOptions{Sync: sink.SyncNever})
 		require.Equal(t, readErr == nil, err == nil, "%v, and yet %v", readErr, err)
 		if err != nil {
 			require.Contains(t, err.Error(), path)
@@ -82,7 +82,7 @@ func FuzzContinuedFilesKeepTheirRecords(f *testing.F) {
 		want += string(added)
 		require.Equal(t, want, readFile(t, path))
 		for range 2 {
-			again, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
+			again, err := sink.OpenJSONL(path, sink.FileOptions{Sync: sink.SyncNever})
 			require.NoError(t, err)
 			require.NoError(t, again.Close(t.Context()))
 			require.Equal(t, file.Earlier().TotalRequests+1, again.Earlier().TotalRequests)
@@ -103,7 +103,7 @@ func FuzzRerunFailedKeepsSuccesses(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		require.NoError(t, os.WriteFile(path, content, 0o600))
 		before, readErr := sink.ReadRecords(path)
-		file, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever, RerunFailed: true})
+		file, err := sink.OpenJSONL(path, sink.FileOptions{Sync: sink.SyncNever, RerunFailed: true})
 		require.Equal(t, readErr == nil, err == nil, "%v, and yet %v", readErr, err)
 		entries, dirErr := os.ReadDir(dir)
 		require.NoError(t, dirErr)

@@ -31,7 +31,7 @@ func failure(id string, index int64) *batch.Result {
 	return r
 }
 
-func open(tb testing.TB, path string, options sink.JSONLOptions) *sink.JSONLFile {
+func open(tb testing.TB, path string, options sink.FileOptions) *sink.File {
 	tb.Helper()
 	f, err := sink.OpenJSONL(path, options)
 	require.NoError(tb, err)

@@ -14,12 +14,12 @@ import (
 )
 
 func TestAFileThatAnotherRunWritesIsRefusedAndLeftAsItIs(t *testing.T) {
-	for name, first := range map[string]sink.JSONLOptions{
+	for name, first := range map[string]sink.FileOptions{
 		"continued": {}, "replaced": {RerunFailed: true}, "overwritten": {Overwrite: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "results.jsonl")
-			f := open(t, path, sink.JSONLOptions{})
+			f := open(t, path, sink.FileOptions{})
 			require.NoError(t, f.Write(t.Context(), []*batch.Result{success("a", 0), failure("b", 1)}))
 			require.NoError(t, f.Close(t.Context()))
 
@@ -27,7 +27,7 @@ func TestAFileThatAnotherRunWritesIsRefusedAndLeftAsItIs(t *testing.T) {
 			require.NoError(t, f.Write(t.Context(), []*batch.Result{failure("c", 2)}))
 			before, err := os.ReadFile(path)
 			require.NoError(t, err)
-			for _, second := range []sink.JSONLOptions{{}, {RerunFailed: true}, {Overwrite: true}} {
+			for _, second := range []sink.FileOptions{{}, {RerunFailed: true}, {Overwrite: true}} {
 				_, err := sink.OpenJSONL(path, second)
 				require.EqualError(t, err, path+": another run is writing it: wait for its end, or choose another output")
 			}
@@ -36,7 +36,7 @@ func TestAFileThatAnotherRunWritesIsRefusedAndLeftAsItIs(t *testing.T) {
 			require.Equal(t, before, after)
 
 			require.NoError(t, f.Close(t.Context()))
-			open(t, path, sink.JSONLOptions{})
+			open(t, path, sink.FileOptions{})
 		})
 	}
 }

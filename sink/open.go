@@ -8,12 +8,12 @@ import (
 	"os"
 )
 
-// JSONLOptions say what [OpenJSONL] does with a file that exists. The zero value continues it.
-type JSONLOptions struct {
+// FileOptions say what opening a [File] does with one that exists. The zero value continues it.
+type FileOptions struct {
 	// Overwrite empties the file, whatever it holds.
 	Overwrite bool
 	// RerunFailed takes the failed records out of the file, so that their requests are done again. The file is replaced as a
-	// whole before OpenJSONL returns. It means nothing with Overwrite.
+	// whole before it is opened. It means nothing with Overwrite.
 	RerunFailed bool
 	// Sync says when records are flushed to the disk; default [SyncInterval]: a second after they were written.
 	Sync SyncPolicy
@@ -21,7 +21,7 @@ type JSONLOptions struct {
 	Mode os.FileMode
 }
 
-func (o *JSONLOptions) mode() os.FileMode { return cmp.Or(o.Mode, 0o666) }
+func (o *FileOptions) mode() os.FileMode { return cmp.Or(o.Mode, 0o666) }
 
 // Recovery is what opening an existing file of results found and repaired, for a message to people.
 type Recovery struct {
@@ -31,16 +31,8 @@ type Recovery struct {
 	RepeatedIDs   int   // records whose id a later record has too: that one counts for Done, both in the summary
 }
 
-// OpenJSONL opens or creates the file of results at path, to append to it; see [JSONLFile]. The caller closes it, usually
-// by handing it to the engine.
-//
-// A file that has records is continued. It is read once: in constant memory, but for 16 bytes an id. A last record that
-// broke off when an earlier run died is cut away. A file that holds anything but results is refused and left as it is.
-// Pipes and devices are only written to; opening a pipe waits for its reader.
-//
-// The file is locked until it is closed or the process dies: a file that another run is writing is refused. Where the system
-// or the file system has no such lock, two runs at once are not noticed.
-func OpenJSONL(path string, options JSONLOptions) (*JSONLFile, error) {
+// openFile opens or creates a file of results; see [File] and [FileOptions].
+func openFile(path string, format format, options *FileOptions) (*File, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
@@ -50,14 +42,14 @@ func OpenJSONL(path string, options JSONLOptions) (*JSONLFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newJSONLFile(path, file, nil).begin(SyncNever), nil
+		return beginPipe(newFile(path, format, file, nil))
 	}
 	created := err != nil
-	f, err := openLocked(path, options.mode())
+	f, err := openLocked(path, format, options.mode())
 	if err != nil {
 		return nil, err
 	}
-	if f, err = f.prepare(&options); err == nil && created && options.Sync != SyncNever {
+	if f, err = f.prepare(options); err == nil && created && options.Sync != SyncNever {
 		err = syncDir(f.target)
 	}
 	if err != nil {
@@ -70,7 +62,7 @@ func OpenJSONL(path string, options JSONLOptions) (*JSONLFile, error) {
 var errInUse = errors.New("another run is writing it: wait for its end, or choose another output")
 
 // openLocked opens or creates a regular file that nobody else writes.
-func openLocked(path string, mode os.FileMode) (*JSONLFile, error) {
+func openLocked(path string, format format, mode os.FileMode) (*File, error) {
 	for {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, mode)
 		if err != nil {
@@ -81,10 +73,21 @@ func openLocked(path string, mode os.FileMode) (*JSONLFile, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		if info, err := file.Stat(); err == nil && isAt(path, info) {
-			return newJSONLFile(path, file, info), nil
+			return newFile(path, format, file, info), nil
 		}
 		_ = file.Close() // another run has replaced it before it was locked
 	}
+}
+
+// beginPipe makes a pipe or device ready, which is only written to.
+func beginPipe(f *File) (*File, error) {
+	f = f.begin(SyncNever)
+	if header := f.format.header(); header != nil {
+		if _, err := f.store.append(encoded{data: header}); err != nil {
+			return nil, errors.Join(err, f.close())
+		}
+	}
+	return f, nil
 }
 
 // isAt tells whether path still leads to a file that was opened.
@@ -95,18 +98,21 @@ func isAt(path string, opened os.FileInfo) bool {
 
 // prepare makes a file that was just opened ready to be written. The file that it returns, also beside an error, is to be
 // closed in place of f.
-func (f *JSONLFile) prepare(options *JSONLOptions) (*JSONLFile, error) {
+func (f *File) prepare(options *FileOptions) (*File, error) {
 	_ = os.Remove(rerunPath(f.path)) // a run that was killed has left it, since this one has the lock
 	if options.Overwrite {
-		return f, f.file.Truncate(0)
+		if err := f.file.Truncate(0); err != nil {
+			return f, err
+		}
+		return f, f.store.mend(ending{}, f.format.header())
 	}
 	if options.RerunFailed {
-		removed, err := removeFailed(f.path)
+		removed, err := removeFailed(f.path, f.format)
 		if err != nil {
 			return f, err
 		}
 		if removed.RemovedFailed > 0 { // f is not the file at the path any more
-			replaced, err := openLocked(f.path, options.mode())
+			replaced, err := openLocked(f.path, f.format, options.mode())
 			if err != nil {
 				return f, err
 			}
@@ -119,28 +125,24 @@ func (f *JSONLFile) prepare(options *JSONLOptions) (*JSONLFile, error) {
 }
 
 // recover reads the records of an earlier run and mends the end of the file.
-func (f *JSONLFile) recover() error {
-	records := newRecordReader(f.path, f.file)
+func (f *File) recover() error {
+	records := f.format.records(f.path, f.store.reader())
 	repeated, err := f.records.load(records)
 	if err != nil {
 		return err
 	}
 	f.recovery.RepeatedIDs = repeated
-	f.size = records.end
-	if records.torn > 0 {
-		if err := f.file.Truncate(f.size); err != nil {
-			return err
-		}
-		f.recovery.DroppedBytes += records.torn
-	}
-	if !records.whole {
-		if _, err := f.file.Write([]byte{'\n'}); err != nil {
-			return err
-		}
-		f.size++
+	end, _ := records.end()
+	f.recovery.DroppedBytes += end.torn
+	var missing []byte
+	switch {
+	case end.offset == 0:
+		missing = f.format.header()
+	case end.bare:
+		missing = []byte{'\n'}
 		f.recovery.CompletedLine = true
 	}
-	return nil
+	return f.store.mend(end, missing)
 }
 
 // rerunPath is where a file without failed records is made, before it takes the place of the one at path.
@@ -149,28 +151,33 @@ func rerunPath(path string) string { return resolve(path) + ".rerun.tmp" }
 var errNothingFailed = errors.New("nothing failed")
 
 // removeFailed replaces the file by one without failed records, unless there are none.
-func removeFailed(path string) (Recovery, error) {
-	file, err := os.Open(path)
+func removeFailed(path string, format format) (Recovery, error) {
+	records, file, err := openRecords(path, format)
 	if err != nil {
 		return Recovery{}, err
 	}
 	defer func() { _ = file.Close() }()
-	records, removed := newRecordReader(path, file), 0
+	removed := 0
 	create := func() (*os.File, error) { return createAnew(rerunPath(path), 0o666) }
 	err = replaceFile(path, create, func(w io.Writer) error {
+		if _, err := w.Write(format.header()); err != nil {
+			return err
+		}
 		for records.next() {
-			if !*records.record.Success {
+			found := records.found()
+			if !found.success {
 				removed++
 				continue
 			}
-			if _, err := fmt.Fprintf(w, "%s\n", records.line); err != nil {
+			if _, err := fmt.Fprintf(w, "%s\n", found.text); err != nil {
 				return err
 			}
 		}
-		if records.err == nil && removed == 0 {
+		_, err := records.end()
+		if err == nil && removed == 0 {
 			return errNothingFailed
 		}
-		return records.err
+		return err
 	})
 	switch {
 	case errors.Is(err, errNothingFailed):
@@ -178,7 +185,8 @@ func removeFailed(path string) (Recovery, error) {
 	case err != nil:
 		return Recovery{}, fmt.Errorf("taking the failed records out of %s: %w", path, err)
 	}
-	return Recovery{DroppedBytes: records.torn, CompletedLine: !records.whole, RemovedFailed: removed}, nil
+	end, _ := records.end()
+	return Recovery{DroppedBytes: end.torn, CompletedLine: end.bare, RemovedFailed: removed}, nil
 }
 
 // foreign says what to do about a file that holds something else than results.

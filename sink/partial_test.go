@@ -23,7 +23,7 @@ func TestASplitTellsWhatOneHalfHasWrittenWhereTheOtherFails(t *testing.T) {
 	batchOf := func() []*batch.Result {
 		return []*batch.Result{success("a", 0), failure("b", 1), success("c", 2), failure("d", 3)}
 	}
-	good := open(t, filepath.Join(t.TempDir(), "good.jsonl"), sink.JSONLOptions{})
+	good := open(t, filepath.Join(t.TempDir(), "good.jsonl"), sink.FileOptions{})
 	s := sink.Split(good, sink.JSONL(&fullDisk{}))
 	results := batchOf()
 	err := s.Write(t.Context(), results)
@@ -38,7 +38,7 @@ func TestASplitTellsWhatOneHalfHasWrittenWhereTheOtherFails(t *testing.T) {
 func TestARecordThatCannotBeEncodedIsNotAmongTheWritten(t *testing.T) {
 	broken := success("b", 1)
 	broken.Metadata = map[string]any{"number": math.NaN()}
-	f := open(t, filepath.Join(t.TempDir(), "results.jsonl"), sink.JSONLOptions{})
+	f := open(t, filepath.Join(t.TempDir(), "results.jsonl"), sink.FileOptions{})
 	err := f.Write(t.Context(), []*batch.Result{success("a", 0), broken, success("c", 2), broken, success("d", 3)})
 	require.ErrorContains(t, err, "encoding the result of request 2")
 	require.Equal(t, []string{"a", "c", "d"}, written(err))
@@ -49,6 +49,6 @@ func TestARecordThatCannotBeEncodedIsNotAmongTheWritten(t *testing.T) {
 func TestMultiClaimsNothingOfABatchThatOneOfItsSinksLost(t *testing.T) {
 	broken := success("b", 1)
 	broken.Metadata = map[string]any{"number": math.NaN()}
-	f := open(t, filepath.Join(t.TempDir(), "results.jsonl"), sink.JSONLOptions{})
+	f := open(t, filepath.Join(t.TempDir(), "results.jsonl"), sink.FileOptions{})
 	require.Nil(t, written(sink.Multi(f, &recorder{}).Write(t.Context(), []*batch.Result{success("a", 0), broken})))
 }

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"io"
 	"os"
 	"sync/atomic"
 
@@ -10,33 +11,49 @@ import (
 // Records knows what a file of results has: which requests, and how they went. It is safe for concurrent use.
 type Records struct {
 	path    string
+	format  format
 	index   *index
 	earlier batch.Summary
 	looked  atomic.Bool // for the fingerprint of a request that has changed
 }
 
-// ReadRecords reads a file of results and changes nothing: a run may be writing it. A last record that has broken off, or is
-// being written, doesn't count. Memory is 16 bytes a record.
-func ReadRecords(path string) (*Records, error) {
-	file, err := os.Open(path)
+// ReadRecords reads a file of results that [OpenJSONL] writes and changes nothing: a run may be writing it. A last record
+// that has broken off, or is being written, doesn't count. Memory is 16 bytes a record.
+func ReadRecords(path string) (*Records, error) { return readRecords(path, jsonLines{}) }
+
+func readRecords(path string, format format) (*Records, error) {
+	records, file, err := openRecords(path, format)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	r := newRecords(path)
-	_, err = r.load(newRecordReader(path, file))
+	r := newRecords(path, format)
+	_, err = r.load(records)
 	return r, err
 }
 
-func newRecords(path string) *Records { return &Records{path: path, index: newIndex()} }
+// openRecords opens a file for its records to be read. The caller closes it.
+func openRecords(path string, format format) (recordReader, io.Closer, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return format.records(path, file), file, nil
+}
+
+func newRecords(path string, format format) *Records {
+	return &Records{path: path, format: format, index: newIndex()}
+}
 
 // load takes the records that a reader finds, and returns how many ids a later record has too.
-func (r *Records) load(records *recordReader) (repeated int, err error) {
+func (r *Records) load(records recordReader) (repeated int, err error) {
 	for records.next() {
-		r.index.add(*records.record.ID, records.record.Fingerprint)
-		records.record.addTo(&r.earlier)
+		found := records.found()
+		r.index.add(found.id, found.fingerprint)
+		found.addTo(&r.earlier)
 	}
-	return r.index.build(), records.err
+	_, err = records.end()
+	return r.index.build(), err
 }
 
 // Done tells whether there is a record of this id. It is a [*ChangedError] if that record belongs to another request: if
@@ -59,14 +76,14 @@ func (r *Records) changed(id, now string) *ChangedError {
 	if r.looked.Swap(true) {
 		return e
 	}
-	file, err := os.Open(r.path)
+	records, file, err := openRecords(r.path, r.format)
 	if err != nil {
 		return e
 	}
 	defer func() { _ = file.Close() }()
-	for records := newRecordReader(r.path, file); records.next(); {
-		if *records.record.ID == id {
-			e.Earlier, e.Failed = records.record.Fingerprint, !*records.record.Success
+	for records.next() {
+		if found := records.found(); found.id == id {
+			e.Earlier, e.Failed = found.fingerprint, !found.success
 		}
 	}
 	return e

@@ -13,9 +13,9 @@ import (
 
 // ResponseOptions say where a response comes from. The zero value takes it from the results that are written to it.
 type ResponseOptions struct {
-	// From are the files that have the results, of earlier runs too. The response is assembled from them; they are closed, or
-	// at least written, before it is.
-	From []*JSONLFile
+	// From are the files that have the results, of earlier runs too, opened by [OpenJSONL]: other formats don't have all of a
+	// result. The response is assembled from them; they are closed, or at least written, before it is.
+	From []*File
 	// Mode is the mode of a file that is created, before the umask; default 0666. A file that is replaced keeps its mode.
 	Mode os.FileMode
 }
@@ -46,9 +46,14 @@ type ResponseFile struct {
 }
 
 // Response returns a sink that writes a response to path. A file at path is replaced, as a whole, at Close; a pipe or device
-// is written to as it is. Until Close or Discard no other run can write a response to the same file; see [OpenJSONL] about
+// is written to as it is. Until Close or Discard no other run can write a response to the same file; see [File] about
 // systems without locks.
 func Response(path string, options ResponseOptions) (*ResponseFile, error) {
+	for _, from := range options.From {
+		if _, ok := from.format.(jsonLines); !ok {
+			return nil, fmt.Errorf("response %s: %s doesn't have all of each result: want a file of JSON Lines", path, from.path)
+		}
+	}
 	f := &ResponseFile{path: path, options: options, started: time.Now()}
 	info, err := os.Stat(path)
 	switch {

@@ -13,11 +13,11 @@ import (
 
 func TestAResponseTakesTheResultsOfSeveralFiles(t *testing.T) {
 	dir := t.TempDir()
-	var files []*sink.JSONLFile
+	var files []*sink.File
 	for name, results := range map[string][]*batch.Result{
 		"good": {success("d", 3), success("a", 0)}, "none": nil, "bad": {failure("c", 2), failure("b", 1)},
 	} {
-		f := open(t, filepath.Join(dir, name), sink.JSONLOptions{})
+		f := open(t, filepath.Join(dir, name), sink.FileOptions{})
 		require.NoError(t, f.Write(t.Context(), results))
 		files = append(files, f)
 	}
@@ -37,8 +37,8 @@ func TestAResponseTakesTheResultsOfSeveralFiles(t *testing.T) {
 
 func TestAResponseTakesTheRecordsFromWhereTheyWereKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.jsonl")
-	f := open(t, path, sink.JSONLOptions{})
-	s, err := sink.Response(path+".response", sink.ResponseOptions{From: []*sink.JSONLFile{f}})
+	f := open(t, path, sink.FileOptions{})
+	s, err := sink.Response(path+".response", sink.ResponseOptions{From: []*sink.File{f}})
 	require.NoError(t, err)
 	require.NoError(t, f.Write(t.Context(), []*batch.Result{success("a", 0)}))
 	require.NoError(t, os.Rename(writeFile(t, "Dear diary\n"), path))

@@ -42,19 +42,19 @@ func TestJSONLConforms(t *testing.T) {
 	})
 }
 
-func TestJSONLFileConforms(t *testing.T) {
+func TestFileConforms(t *testing.T) {
 	sinktest.Run(t, sinktest.Harness{
 		Open: func(t *testing.T) (batch.Sink, func() []*batch.Result) {
 			t.Helper()
 			path := filepath.Join(t.TempDir(), "results.jsonl")
-			return open(t, path, sink.JSONLOptions{}), func() []*batch.Result { return readLines(t, path) }
+			return open(t, path, sink.FileOptions{}), func() []*batch.Result { return readLines(t, path) }
 		},
 		Broken: func(t *testing.T) (batch.Sink, string) {
 			t.Helper()
 			if _, err := os.Stat("/dev/full"); err != nil {
 				t.Skip("no /dev/full here")
 			}
-			return open(t, "/dev/full", sink.JSONLOptions{}), "write /dev/full: no space left on device"
+			return open(t, "/dev/full", sink.FileOptions{}), "write /dev/full: no space left on device"
 		},
 	})
 }
@@ -139,7 +139,7 @@ func TestAResultThatCannotBeEncodedIsNamedAndTheOthersAreWritten(t *testing.T) {
 	odd.Metadata = map[string]any{"score": math.NaN()}
 	given := []*batch.Result{success("a", 0), odd, success("c", 2)}
 	path := filepath.Join(t.TempDir(), "results.jsonl")
-	file := open(t, path, sink.JSONLOptions{})
+	file := open(t, path, sink.FileOptions{})
 	var out bytes.Buffer
 	for name, s := range map[string]batch.Sink{"": sink.JSONL(&out), path: file} {
 		err := s.Write(t.Context(), given)
@@ -207,7 +207,7 @@ func TestSplitKnowsWhatEitherHalfHasDone(t *testing.T) {
 	dir := t.TempDir()
 	goodPath, badPath := filepath.Join(dir, "good.jsonl"), filepath.Join(dir, "bad.jsonl")
 	for range 2 {
-		s := sink.Split(open(t, goodPath, sink.JSONLOptions{}), open(t, badPath, sink.JSONLOptions{}))
+		s := sink.Split(open(t, goodPath, sink.FileOptions{}), open(t, badPath, sink.FileOptions{}))
 		if s.Earlier().TotalRequests == 0 {
 			require.NoError(t, s.Write(t.Context(), []*batch.Result{success("a", 0), failure("b", 1)}))
 			require.NoError(t, s.Close(t.Context()))

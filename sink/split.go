@@ -71,13 +71,13 @@ func (h *half) close(ctx context.Context) error {
 	return h.sink.Close(ctx)
 }
 
-// resumable is a sink that knows what an earlier run wrote, such as [JSONLFile].
+// resumable is a sink that knows what an earlier run wrote, such as [File].
 type resumable interface {
 	Done(id, fingerprint string) (bool, error)
 	Earlier() batch.Summary
 }
 
-// Done tells whether a half that knows its earlier records has one of this id; see [JSONLFile.Done].
+// Done tells whether a half that knows its earlier records has one of this id; see [File.Done].
 func (s *Splitter) Done(id, fingerprint string) (bool, error) {
 	for _, h := range []half{s.good, s.bad} {
 		if r, ok := h.sink.(resumable); ok {

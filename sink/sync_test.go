@@ -32,15 +32,15 @@ func (d *disk) sync() error {
 	return nil
 }
 
-func openOn(t *testing.T, d *disk, policy SyncPolicy) *JSONLFile {
+func openOn(t *testing.T, d *disk, policy SyncPolicy) *File {
 	t.Helper()
-	f, err := OpenJSONL(filepath.Join(t.TempDir(), "results.jsonl"), JSONLOptions{Sync: SyncNever})
+	f, err := OpenJSONL(filepath.Join(t.TempDir(), "results.jsonl"), FileOptions{Sync: SyncNever})
 	require.NoError(t, err)
 	f.syncer = newSyncer(policy, d.sync)
 	return f
 }
 
-func writeOne(t *testing.T, f *JSONLFile) error {
+func writeOne(t *testing.T, f *File) error {
 	t.Helper()
 	return f.Write(t.Context(), []*batch.Result{{ID: "a", Success: true}})
 }

@@ -80,7 +80,7 @@ func (b *bench) run(ctx context.Context, onProgress func(pipeline.Progress)) (su
 	if err != nil {
 		return nil, err
 	}
-	out, err := sink.OpenJSONL(filepath.Join(dir, "results.jsonl"), sink.JSONLOptions{})
+	out, err := sink.OpenJSONL(filepath.Join(dir, "results.jsonl"), sink.FileOptions{})
 	if err != nil {
 		return nil, err
 	}

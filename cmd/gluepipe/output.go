@@ -18,10 +18,10 @@ import (
 type output struct {
 	batch.Sink
 	meter   *meter
-	path    string            // "-" for standard output
-	mode    os.FileMode       // of files that are created; 0: as usual
-	files   []*sink.JSONLFile // what can be continued: the output, and the file of errors
-	partial []*batch.Result   // written, of batches that failed
+	path    string          // "-" for standard output
+	mode    os.FileMode     // of files that are created; 0: as usual
+	files   []*sink.File    // what can be continued: the output, and the file of errors
+	partial []*batch.Result // written, of batches that failed
 
 	response     *sink.ResponseFile // nil if none is wanted
 	responsePath string
@@ -64,7 +64,7 @@ func (a *app) openOutput(ctx context.Context, s *settings) (out *output, err err
 }
 
 func (o *output) openFile(path string, s *settings) (batch.Sink, error) {
-	file, err := sink.OpenJSONL(path, sink.JSONLOptions{
+	file, err := sink.OpenJSONL(path, sink.FileOptions{
 		Overwrite: s.overwrite, RerunFailed: s.rerunFailed, Sync: syncPolicies[s.fsync], Mode: o.mode,
 	})
 	if err != nil {

@@ -37,7 +37,7 @@ func (o *output) openResponse(path string) (err error) {
 		return nil
 	}
 	options := sink.ResponseOptions{Mode: o.mode}
-	if o.path != standard && !slices.ContainsFunc(o.files, func(f *sink.JSONLFile) bool { return !isRegular(f.Path()) }) {
+	if o.path != standard && !slices.ContainsFunc(o.files, func(f *sink.File) bool { return !isRegular(f.Path()) }) {
 		options.From = o.files
 	}
 	o.responsePath = path

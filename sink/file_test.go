@@ -20,13 +20,13 @@ import (
 
 func TestAFileIsContinued(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.jsonl")
-	first := open(t, path, sink.JSONLOptions{})
+	first := open(t, path, sink.FileOptions{})
 	require.Equal(t, path, first.Path())
 	require.Zero(t, first.Earlier())
 	require.NoError(t, first.Write(t.Context(), []*batch.Result{success("a", 0), failure("b", 1)}))
 	require.NoError(t, first.Close(t.Context()))
 
-	second := open(t, path, sink.JSONLOptions{})
+	second := open(t, path, sink.FileOptions{})
 	require.Zero(t, second.Recovered())
 	require.Equal(t, batch.Summary{
 		TotalRequests: 2, SuccessfulRequests: 1, FailedRequests: 1, FailedByType: map[batch.ErrorKind]int{batch.ErrServer: 1},
@@ -45,7 +45,7 @@ func TestAFileIsContinued(t *testing.T) {
 func TestAChangedRequestIsRefusedByBothFingerprints(t *testing.T) {
 	bare := success("bare", 1)
 	bare.Fingerprint = ""
-	f := open(t, writeRecords(t, success("a", 0), bare), sink.JSONLOptions{})
+	f := open(t, writeRecords(t, success("a", 0), bare), sink.FileOptions{})
 	_, err := f.Done("a", "v1:changed")
 	require.EqualError(t, err, f.Path()+`: request "a" has changed since its record was written, in its model, prompts, tools or `+
 		`params: its fingerprint was v1:a and is v1:changed; give it another id, choose another output, or overwrite this one`)
@@ -60,7 +60,7 @@ func TestAChangedRequestIsRefusedByBothFingerprints(t *testing.T) {
 func TestOfRecordsWithTheSameIDTheLastCounts(t *testing.T) {
 	changed := success("a", 0)
 	changed.Fingerprint = "v1:later"
-	f := open(t, writeRecords(t, failure("a", 0), success("b", 1), changed), sink.JSONLOptions{})
+	f := open(t, writeRecords(t, failure("a", 0), success("b", 1), changed), sink.FileOptions{})
 	done, err := f.Done("a", "v1:later")
 	require.NoError(t, err)
 	require.True(t, done)
@@ -74,7 +74,7 @@ func TestOfRecordsWithTheSameIDTheLastCounts(t *testing.T) {
 func TestBlankLinesAndCRLFAreTolerated(t *testing.T) {
 	lines := linesOf(t, success("a", 0), success("b", 1))
 	path := writeFile(t, "\n"+strings.ReplaceAll(string(lines), "\n", "\r\n\n  \n"))
-	require.Equal(t, 2, open(t, path, sink.JSONLOptions{}).Earlier().TotalRequests)
+	require.Equal(t, 2, open(t, path, sink.FileOptions{}).Earlier().TotalRequests)
 }
 
 // A process can die at any byte of a write.
@@ -91,7 +91,7 @@ func TestATornFileLosesNoWholeRecordAndCanBeContinued(t *testing.T) {
 			if zeros == 0 && cut < len(data) && data[cut] == '\n' {
 				whole++ // it lacks only its newline
 			}
-			f, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
+			f, err := sink.OpenJSONL(path, sink.FileOptions{Sync: sink.SyncNever})
 			require.NoError(t, err, "cut at %d: %q", cut, data[:cut])
 			require.Equal(t, whole, f.Earlier().TotalRequests, "cut at %d", cut)
 			torn := cut + zeros - len(linesOf(t, records[:whole]...))
@@ -116,7 +116,7 @@ func TestATornFileOfAnyResultsCanBeContinued(t *testing.T) {
 		data := linesOf(t, records...)
 		cut := rapid.IntRange(0, len(data)).Draw(rt, "cut")
 		require.NoError(rt, os.WriteFile(path, data[:cut], 0o600))
-		f, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
+		f, err := sink.OpenJSONL(path, sink.FileOptions{Sync: sink.SyncNever})
 		require.NoError(rt, err)
 		require.NoError(rt, f.Write(t.Context(), records[f.Earlier().TotalRequests:]))
 		require.NoError(rt, f.Close(t.Context()))
@@ -145,7 +145,7 @@ func TestAForeignFileIsRefusedAndLeftAsItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := writeFile(t, c.content)
-			for _, options := range []sink.JSONLOptions{{}, {RerunFailed: true}} {
+			for _, options := range []sink.FileOptions{{}, {RerunFailed: true}} {
 				_, err := sink.OpenJSONL(path, options)
 				require.ErrorContains(t, err, fmt.Sprintf("%s: line %d: not a result record", path, c.line))
 				require.ErrorContains(t, err, "; choose another output, or overwrite this one")
@@ -158,7 +158,7 @@ func TestAForeignFileIsRefusedAndLeftAsItIs(t *testing.T) {
 
 func TestOverwriteEmptiesTheFileWhateverItHolds(t *testing.T) {
 	path := writeFile(t, "Dear diary\n")
-	f := open(t, path, sink.JSONLOptions{Overwrite: true, RerunFailed: true})
+	f := open(t, path, sink.FileOptions{Overwrite: true, RerunFailed: true})
 	require.Empty(t, readFile(t, path))
 	require.NoError(t, f.Write(t.Context(), []*batch.Result{success("a", 0)}))
 	require.Len(t, readLines(t, path), 1)
@@ -172,7 +172,7 @@ func TestRerunFailedTakesTheFailedRecordsOut(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link.jsonl")
 	require.NoError(t, os.Symlink(path, link))
 
-	f := open(t, link, sink.JSONLOptions{RerunFailed: true})
+	f := open(t, link, sink.FileOptions{RerunFailed: true})
 	require.Equal(t, sink.Recovery{RemovedFailed: 2, DroppedBytes: 9}, f.Recovered())
 	require.Equal(t, []string{"b", "d"}, ids(readLines(t, path)), "before the first write")
 	require.Equal(t, 2, f.Earlier().SuccessfulRequests)
@@ -195,7 +195,7 @@ func TestRerunFailedTakesTheFailedRecordsOut(t *testing.T) {
 func TestRerunFailedTakesAwayWhatAKilledOneLeft(t *testing.T) {
 	path := writeRecords(t, success("a", 0), failure("b", 1))
 	require.NoError(t, os.WriteFile(path+".rerun.tmp", []byte("half of it"), 0o600))
-	open(t, path, sink.JSONLOptions{RerunFailed: true})
+	open(t, path, sink.FileOptions{RerunFailed: true})
 	require.Equal(t, []string{"a"}, ids(readLines(t, path)))
 	left, err := filepath.Glob(path + ".*")
 	require.NoError(t, err)
@@ -206,7 +206,7 @@ func TestWhatAKilledRerunLeftIsTakenAwayByWhoContinues(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.jsonl")
 	left := path + ".rerun.tmp"
 	require.NoError(t, os.WriteFile(left, []byte("half of it"), 0o600))
-	open(t, path, sink.JSONLOptions{})
+	open(t, path, sink.FileOptions{})
 	require.NoFileExists(t, left)
 }
 
@@ -214,7 +214,7 @@ func TestRerunFailedOfAFileWithoutFailuresLeavesIt(t *testing.T) {
 	path := writeRecords(t, success("a", 0))
 	before, err := os.Stat(path)
 	require.NoError(t, err)
-	f := open(t, path, sink.JSONLOptions{RerunFailed: true})
+	f := open(t, path, sink.FileOptions{RerunFailed: true})
 	after, err := os.Stat(path)
 	require.NoError(t, err)
 	require.True(t, os.SameFile(before, after))
@@ -227,21 +227,21 @@ func TestAHugeRecordIsContinued(t *testing.T) {
 	huge.Response = strings.Repeat("a", 20<<20)
 	path := writeRecords(t, huge, success("b", 1))
 	require.NoError(t, os.Truncate(path, int64(len(readFile(t, path))-1)))
-	f := open(t, path, sink.JSONLOptions{})
+	f := open(t, path, sink.FileOptions{})
 	require.Equal(t, 2, f.Earlier().TotalRequests)
 	require.NoError(t, f.Write(t.Context(), []*batch.Result{huge}))
 	require.NoError(t, f.Close(t.Context()))
-	require.Equal(t, 3, open(t, path, sink.JSONLOptions{}).Earlier().TotalRequests)
+	require.Equal(t, 3, open(t, path, sink.FileOptions{}).Earlier().TotalRequests)
 }
 
 func TestOutputsThatAreNoRegularFiles(t *testing.T) {
 	dir := t.TempDir()
-	_, err := sink.OpenJSONL(dir, sink.JSONLOptions{Overwrite: true})
+	_, err := sink.OpenJSONL(dir, sink.FileOptions{Overwrite: true})
 	require.EqualError(t, err, dir+" is a directory: want a file for the results")
-	_, err = sink.OpenJSONL(filepath.Join(dir, "no", "such.jsonl"), sink.JSONLOptions{})
+	_, err = sink.OpenJSONL(filepath.Join(dir, "no", "such.jsonl"), sink.FileOptions{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 
-	for _, options := range []sink.JSONLOptions{{}, {Overwrite: true}, {RerunFailed: true}} {
+	for _, options := range []sink.FileOptions{{}, {Overwrite: true}, {RerunFailed: true}} {
 		null := open(t, os.DevNull, options)
 		require.NoError(t, null.Write(t.Context(), []*batch.Result{success("a", 0)}))
 		require.NoError(t, null.Close(t.Context()))
@@ -256,14 +256,14 @@ func TestOutputsThatAreNoRegularFiles(t *testing.T) {
 		data, _ := os.ReadFile(fifo)
 		got <- data
 	}()
-	f := open(t, fifo, sink.JSONLOptions{})
+	f := open(t, fifo, sink.FileOptions{})
 	require.NoError(t, f.Write(t.Context(), []*batch.Result{success("a", 0)}))
 	require.NoError(t, f.Close(t.Context()))
 	require.Equal(t, []string{"a"}, ids(parseLines(t, <-got)))
 }
 
 func TestDoneIsSafeForConcurrentUse(t *testing.T) {
-	f := open(t, writeRecords(t, success("a", 0)), sink.JSONLOptions{})
+	f := open(t, writeRecords(t, success("a", 0)), sink.FileOptions{})
 	ended := make(chan bool)
 	go func() {
 		defer close(ended)
@@ -284,7 +284,7 @@ func TestWhatIsWrittenBeforeTheDiskIsFullCanBeContinued(t *testing.T) {
 		disk := &fullDisk{room: room}
 		require.ErrorIs(t, sink.JSONL(disk).Write(t.Context(), records), syscall.ENOSPC)
 		path := writeFile(t, disk.String())
-		f := open(t, path, sink.JSONLOptions{Sync: sink.SyncNever})
+		f := open(t, path, sink.FileOptions{Sync: sink.SyncNever})
 		require.NoError(t, f.Write(t.Context(), records[f.Earlier().TotalRequests:]))
 		require.NoError(t, f.Close(t.Context()))
 		require.Equal(t, string(data), readFile(t, path))
@@ -301,14 +301,14 @@ func FuzzOpenJSONL(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "results.jsonl")
 	f.Fuzz(func(t *testing.T, content []byte) {
 		require.NoError(t, os.WriteFile(path, content, 0o600))
-		file, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
+		file, err := sink.OpenJSONL(path, sink.FileOptions{Sync: sink.SyncNever})
 		if err != nil {
 			require.Equal(t, string(content), readFile(t, path), "a file that is refused was changed")
 			return
 		}
 		require.NoError(t, file.Write(t.Context(), []*batch.Result{success("last", 9)}))
 		require.NoError(t, file.Close(t.Context()))
-		again, err := sink.OpenJSONL(path, sink.JSONLOptions{Sync: sink.SyncNever})
+		again, err := sink.OpenJSONL(path, sink.FileOptions{Sync: sink.SyncNever})
 		require.NoError(t, err)
 		require.NoError(t, again.Close(t.Context()))
 		require.Equal(t, file.Earlier().TotalRequests+1, again.Earlier().TotalRequests)
