@@ -20,14 +20,14 @@ type ColumnType int
 
 // The types of columns, and the Go types of their values.
 const (
-	TextColumn  ColumnType = iota // string
-	IntColumn                     // int64
-	FloatColumn                   // float64, or json.Number where the digits are to be kept
-	BoolColumn                    // bool
-	TimeColumn                    // time.Time; in JSON a text as of RFC 3339
-	BytesColumn                   // []byte; in JSON a text in base64
-	VectorColumn                  // []float32, an embedding; in JSON a list of numbers
-	JSONColumn                    // json.RawMessage: any value
+	TextColumn   ColumnType = iota // string
+	IntColumn                      // int64
+	FloatColumn                    // float64, or json.Number where the digits are to be kept
+	BoolColumn                     // bool
+	TimeColumn                     // time.Time; in JSON a text as of RFC 3339
+	BytesColumn                    // []byte; in JSON a text in base64
+	VectorColumn                   // []float32, an embedding; in JSON a list of numbers
+	JSONColumn                     // json.RawMessage: any value
 )
 
 var columnTypes = [...]string{"text", "int", "float", "bool", "time", "bytes", "vector", "json"}
@@ -57,16 +57,20 @@ func (r *Row) Value(name string) any {
 	if r == nil {
 		return nil
 	}
-	if i := slices.IndexFunc(r.Columns, func(c Column) bool { return c.Name == name }); i >= 0 {
-		return r.Values[i]
+	i := slices.IndexFunc(r.Columns, func(c Column) bool { return c.Name == name })
+	if i < 0 || i >= len(r.Values) {
+		return nil
 	}
-	return nil
+	return r.Values[i]
 }
 
 // MarshalJSON writes the row as an object, in the order of its columns.
 func (r Row) MarshalJSON() ([]byte, error) { return r.appendJSON(nil) }
 
 func (r *Row) appendJSON(dst []byte) ([]byte, error) {
+	if len(r.Values) != len(r.Columns) {
+		return dst, fmt.Errorf("a row of %d columns has %d values", len(r.Columns), len(r.Values))
+	}
 	dst = append(dst, '{')
 	var err error
 	for i, column := range r.Columns {
@@ -87,6 +91,10 @@ func appendCell(dst []byte, value any) ([]byte, error) {
 		return appendVector(dst, v), nil
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) { // JSON has no such numbers
+			return append(dst, "null"...), nil
+		}
+	case json.Number:
+		if strings.ContainsAny(v.String(), "nN") { // NaN or Infinity, of a database's decimals
 			return append(dst, "null"...), nil
 		}
 	}
@@ -140,8 +148,20 @@ func readCell(raw json.RawMessage) (Column, any) {
 }
 
 // Cell returns value as one of a column of type t, for tables that hold one type a column: a number that came as a text, a
-// time as of RFC 3339, and so on. nil stays nil. Its error says what was wanted: want a whole number, got "soon".
+// time as of RFC 3339, and so on. JSON counts as the value it stands for. nil stays nil, and so do JSON's null and, where a
+// text is wanted, numbers that JSON doesn't have. Its error says what was wanted: want a whole number, got "soon".
 func Cell(t ColumnType, value any) (any, error) {
+	if raw, ok := value.(json.RawMessage); ok {
+		raw = bytes.TrimSpace(raw)
+		switch {
+		case string(raw) == "null":
+			return nil, nil
+		case t == JSONColumn:
+			return value, nil
+		case len(raw) > 0:
+			_, value = readCell(raw)
+		}
+	}
 	if value == nil {
 		return nil, nil
 	}
@@ -153,127 +173,16 @@ func Cell(t ColumnType, value any) (any, error) {
 	case FloatColumn:
 		return cellFloat(value)
 	case BoolColumn:
-		switch v := value.(type) {
-		case bool:
-			return v, nil
-		case string:
-			switch strings.ToLower(strings.TrimSpace(v)) {
-			case "true":
-				return true, nil
-			case "false":
-				return false, nil
-			}
-		}
-		return nil, wantCell("true or false", value)
+		return cellBool(value)
 	case TimeColumn:
-		switch v := value.(type) {
-		case time.Time:
-			return v, nil
-		case string:
-			if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-				return at, nil
-			}
-		}
-		return nil, wantCell("a time such as 2006-01-02T15:04:05Z", value)
+		return cellTime(value)
 	case BytesColumn:
-		switch v := value.(type) {
-		case []byte:
-			return v, nil
-		case string:
-			if decoded, err := base64.StdEncoding.DecodeString(v); err == nil {
-				return decoded, nil
-			}
-		}
-		return nil, wantCell("a text in base64", value)
+		return cellBytes(value)
 	case VectorColumn:
-		switch v := value.(type) {
-		case []float32:
-			return v, nil
-		case json.RawMessage:
-			var vector []float32
-			if json.Unmarshal(v, &vector) == nil {
-				return vector, nil
-			}
-		}
-		return nil, wantCell("a list of numbers", value)
+		return cellVector(value)
 	case JSONColumn:
-		if v, ok := value.(json.RawMessage); ok {
-			return v, nil
-		}
 		raw, err := appendCell(nil, value)
 		return json.RawMessage(raw), err
 	}
 	return nil, errors.New("unknown column type " + t.String())
-}
-
-func cellText(value any) (any, error) {
-	switch v := value.(type) {
-	case string:
-		return v, nil
-	case json.RawMessage:
-		var text string
-		if json.Unmarshal(v, &text) == nil {
-			return text, nil
-		}
-		return string(v), nil
-	case json.Number:
-		return v.String(), nil
-	}
-	raw, err := appendCell(nil, value)
-	if err != nil {
-		return nil, err
-	}
-	return cellText(json.RawMessage(raw))
-}
-
-func cellInt(value any) (any, error) {
-	text := ""
-	switch v := value.(type) {
-	case int64:
-		return v, nil
-	case float64:
-		if v == math.Trunc(v) && math.Abs(v) < 1<<63 {
-			return int64(v), nil
-		}
-	case json.Number:
-		text = v.String()
-	case json.RawMessage:
-		text = string(v)
-	case string:
-		text = strings.TrimSpace(v)
-	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n, nil
-	}
-	// 3.0 and 1e3 are whole, too.
-	if f, err := strconv.ParseFloat(text, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		return int64(f), nil
-	}
-	return nil, wantCell("a whole number", value)
-}
-
-func cellFloat(value any) (any, error) {
-	text := ""
-	switch v := value.(type) {
-	case float64, json.Number:
-		return v, nil
-	case int64:
-		return json.Number(strconv.FormatInt(v, 10)), nil
-	case json.RawMessage:
-		text = string(v)
-	case string:
-		text = strings.TrimSpace(v)
-	}
-	if f, err := strconv.ParseFloat(text, 64); err == nil {
-		return f, nil
-	}
-	return nil, wantCell("a number", value)
-}
-
-func wantCell(want string, value any) error {
-	raw, err := appendCell(nil, value)
-	if err != nil {
-		return fmt.Errorf("want %s, got a %T", want, value)
-	}
-	return fmt.Errorf("want %s, got %s", want, excerpt(raw))
 }
