@@ -11,7 +11,7 @@ import (
 // Records knows what a file of results has: which requests, and how they went. It is safe for concurrent use.
 type Records struct {
 	path    string
-	format  format
+	format  format // nil where the records aren't in a file
 	index   *index
 	earlier batch.Summary
 	looked  atomic.Bool // for the fingerprint of a request that has changed
@@ -73,7 +73,7 @@ func (r *Records) Earlier() batch.Summary { return r.earlier }
 // is long and others may have changed too.
 func (r *Records) changed(id, now string) *ChangedError {
 	e := &ChangedError{Path: r.path, ID: id, Earlier: "another", Now: now}
-	if r.looked.Swap(true) {
+	if r.format == nil || r.looked.Swap(true) {
 		return e
 	}
 	records, file, err := openRecords(r.path, r.format)
