@@ -1,0 +1,153 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+const defaultMaxLineBytes = 16 << 20
+
+// jsonLines reads a text in which each line is a JSON value.
+type jsonLines struct {
+	lines *lineReader
+	path  string // for errors; "" of a reader's
+	close func() error
+	err   error // what next returns from now on
+}
+
+func newJSONLines(r io.Reader) *jsonLines {
+	return &jsonLines{lines: newLineReader(r, readBuffer), close: func() error { return nil }}
+}
+
+// openJSONLines opens the file at path; see [Open].
+func openJSONLines(path string) (*jsonLines, error) {
+	file, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	l := newJSONLines(file)
+	l.path, l.close = path, file.Close
+	return l, nil
+}
+
+// next returns the next line that isn't blank, valid until the following call, or io.EOF. A line that is too long or not
+// UTF-8 is a [*RowError]. maxBytes is as [JSONLReader.MaxLineBytes].
+func (l *jsonLines) next(ctx context.Context, maxBytes int) ([]byte, error) {
+	limit := lineLimit(maxBytes)
+	for l.err == nil {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		line, err := l.lines.next(limit)
+		switch {
+		case errors.Is(err, errLongLine):
+			return nil, l.bad(line, fmt.Errorf("longer than the allowed %d bytes", limit))
+		case err != nil:
+			l.err = l.readError(err)
+		case len(bytes.TrimSpace(line)) == 0:
+		case !utf8.Valid(line):
+			bad := l.bad(line, errors.New("not valid UTF-8"))
+			bad.Column = invalidUTF8(line)
+			return nil, bad
+		default:
+			return line, nil
+		}
+	}
+	return nil, l.err
+}
+
+// bad returns the error of the line that next has just returned. It finds the column of a syntax error.
+func (l *jsonLines) bad(line []byte, err error) *RowError {
+	bad := &RowError{Number: l.lines.number, Unit: "line", Raw: line, Err: err}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		bad.Column = column(line, syntax.Offset-syntaxOffset)
+	}
+	return bad
+}
+
+// item returns the item of the next line: the request that read makes of it, or a failed one. The request may keep nothing
+// of the line, since the bytes are the reader's. Without an id of its own it gets line-<n>; read may fail and give one.
+func (l *jsonLines) item(
+	ctx context.Context, maxBytes int, read func(r *batch.Request, line []byte) error,
+) (*batch.Item, error) {
+	request := &batch.Request{}
+	line, err := l.next(ctx, maxBytes)
+	if err == nil {
+		if err = read(request, line); err != nil {
+			err = l.bad(line, err)
+		}
+	}
+	number := strconv.Itoa(l.lines.number)
+	if request.ID == "" {
+		request.ID = "line-" + number
+	}
+	item := &batch.Item{Origin: "line " + number}
+	if bad, ok := err.(*RowError); ok { //nolint:errorlint // made here, and wrapped nowhere
+		item.Result = &batch.Result{ID: request.ID, Fingerprint: batch.FingerprintRecord(bad.Raw)}
+		bad.Raw = nil // the reader's
+		item.Fail(batch.ErrInvalidRequest.Wrap(bad))
+		return item, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	item.Request = request
+	return item, nil
+}
+
+func (l *jsonLines) readError(err error) error {
+	var pathErr *fs.PathError
+	switch {
+	case err == io.EOF:
+		return err
+	case l.path == "":
+		return fmt.Errorf("reading line %d: %w", l.lines.number, err)
+	case errors.As(err, &pathErr):
+		err = pathErr.Err // the path is told already
+	}
+	return fmt.Errorf("reading %s: line %d: %w", l.path, l.lines.number, err)
+}
+
+// lineLimit returns what a MaxLineBytes means.
+func lineLimit(maxBytes int) int {
+	switch {
+	case maxBytes < 0:
+		return math.MaxInt / 2 // the line reader adds to it
+	case maxBytes == 0:
+		return defaultMaxLineBytes
+	}
+	return maxBytes
+}
+
+// syntaxOffset is the offset that encoding/json gives a first byte that is wrong: 1, or 0 with GOEXPERIMENT=jsonv2.
+var syntaxOffset = func() int64 {
+	syntax, _ := errors.AsType[*json.SyntaxError](json.Unmarshal([]byte("?"), new(any)))
+	return syntax.Offset
+}()
+
+// column returns the place of the byte at offset as people count it: in characters, from 1.
+func column(line []byte, offset int64) int {
+	offset = min(max(offset, 0), int64(len(line)-1)) // JSON that ends early is wrong beyond its end
+	return utf8.RuneCount(line[:offset]) + 1
+}
+
+// invalidUTF8 returns the column of the first byte that is not UTF-8.
+func invalidUTF8(line []byte) int {
+	for i := 0; ; {
+		r, size := utf8.DecodeRune(line[i:])
+		if r == utf8.RuneError && size == 1 {
+			return column(line, int64(i))
+		}
+		i += size
+	}
+}
