@@ -120,8 +120,8 @@ func (v *validator) validate(item *batch.Item) {
 // newID names the result of a request that has no id or one that is taken. In a file it is the same in each run.
 func (v *validator) newID(item *batch.Item) string {
 	id := v.idPrefix + strconv.FormatInt(item.Index, 10)
-	if line, ok := strings.CutPrefix(item.Origin, "line "); ok {
-		id = "line-" + line
+	if unit, number, _ := strings.Cut(item.Origin, " "); unit == "line" || unit == "row" {
+		id = unit + "-" + number
 	}
 	for !v.ids.add(id) {
 		id += "-duplicate"

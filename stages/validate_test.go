@@ -358,6 +358,14 @@ func TestARecordThatCannotBeReadKeepsItsFailureAndNotesItsID(t *testing.T) {
 	require.Equal(t, "line-1-duplicate", items[1].ID())
 }
 
+func TestARowWhoseIDIsTakenIsNamedByItsPlace(t *testing.T) {
+	items := asking("a", "a")
+	items[1].Origin = "row 70000"
+	mustRun(t.Context(), t, items, stages.Validate(stages.Defaults{}))
+	require.Equal(t, "row-70000", items[1].ID())
+	require.Equal(t, `row 70000: duplicate id "a"`, items[1].Result.Error)
+}
+
 func TestARecordThatCannotBeReadNeverHasTheIDOfAnotherRequest(t *testing.T) {
 	items := []*batch.Item{asking("line-2")[0], unreadable("2")}
 	mustRun(t.Context(), t, items, stages.Validate(stages.Defaults{}))
