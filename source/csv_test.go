@@ -1,0 +1,395 @@
+package source_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/gluepipe/gluepipe/source"
+	"github.com/gluepipe/gluepipe/source/sourcetest"
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+func TestCSVConforms(t *testing.T) {
+	sourcetest.Run(t, func(t *testing.T, requests []batch.Request) batch.Source {
+		t.Helper()
+		rows, err := source.CSV(strings.NewReader(csvOf(t, requests)), source.CSVOptions{})
+		require.NoError(t, err)
+		return requestRows{rows}
+	})
+}
+
+func TestOpenCSVConforms(t *testing.T) {
+	sourcetest.Run(t, func(t *testing.T, requests []batch.Request) batch.Source {
+		t.Helper()
+		rows, err := source.OpenCSV(writeFile(t, csvOf(t, requests)), source.CSVOptions{})
+		require.NoError(t, err)
+		return requestRows{rows}
+	})
+}
+
+func TestCSVToleratesHowPeopleWriteTables(t *testing.T) {
+	rows := openCSV(t, "\uFEFF\r\nid, name,\"a \"\"b\"\"\nc\"\r\n"+
+		"1, x ,\"two\r\nlines\"\r\n\r\n2,\"say \"\"hi\"\"\",\n\n3,ü,\"\"\n\n\r\n\n")
+	require.Equal(t, []batch.Column{{Name: "id"}, {Name: " name"}, {Name: "a \"b\"\nc"}}, rows.Columns())
+	for _, want := range []struct {
+		number int
+		values []any
+	}{
+		{4, []any{"1", " x ", "two\nlines"}},
+		{7, []any{"2", `say "hi"`, ""}},
+		{9, []any{"3", "ü", ""}},
+	} {
+		row, err := rows.Next(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want.number, row.Number)
+		require.Equal(t, "line", row.Unit)
+		require.Equal(t, want.values, row.Values)
+		require.Equal(t, rows.Columns(), row.Columns)
+	}
+	for range 2 {
+		_, err := rows.Next(t.Context())
+		require.Equal(t, io.EOF, err)
+	}
+}
+
+func TestTheHeaderTellsWhatStandsBetweenTheFields(t *testing.T) {
+	for header, want := range map[string][]string{
+		"id,name;x,y":           {"id", "name;x", "y"},
+		"id\tname, first\tlast": {"id", "name, first", "last"},
+		"id;name":               {"id", "name"},
+		"id|name":               {"id", "name"},
+		"a,b;c":                 {"a", "b;c"},
+		"a;b\tc":                {"a;b", "c"},
+		"one":                   {"one"},
+		`"a,b,c";"d"`:           {"a,b,c", "d"},
+		"\"a;b\nc\",d":          {"a;b\nc", "d"},
+	} {
+		require.Equal(t, want, columnNames(openCSV(t, header+"\n")), header)
+	}
+	rows, err := source.CSV(strings.NewReader("a,b;c\n1,2;3"), source.CSVOptions{Comma: ';'})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a,b", "c"}, columnNames(rows))
+}
+
+func TestAHeaderThatNamesNoColumnsIsRefused(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"nothing":     {"", "reading the header: the text is empty: want a header line with the names of the columns"},
+		"blank lines": {"\n\r\n", "reading the header: the text is empty: want a header line with the names of the columns"},
+		"two names":   {"id,name,id\n", `reading the header: columns 1 and 3 are both named "id"`},
+		"no name":     {"id,,name\n", "reading the header: column 2 has no name"},
+		"UTF-16":      {"\xff\xfei\x00d\x00\n\x00", "reading the header: the text is UTF-16: make it UTF-8 first"},
+		"big-endian":  {"\xfe\xff\x00i\x00d\x00\n", "reading the header: the text is UTF-16: make it UTF-8 first"},
+		"not UTF-8":   {"id,n\xe9\n", "reading the header: line 1, column 5: not valid UTF-8"},
+		"open quote":  {"id,\"name\n1,x\n", "reading the header: line 1, column 4: the quote is never closed"},
+		"stray quote": {"\nid,na\"me\n1,x\n", "reading the header: line 2, column 6: a quote in a field that doesn't begin with one"},
+		"too long":    {strings.Repeat("x", 101), "reading the header: line 1: longer than the allowed 100 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := source.CSV(strings.NewReader(c.text), source.CSVOptions{MaxRecordBytes: 100})
+			require.EqualError(t, err, c.want)
+		})
+	}
+	_, err := source.CSV(strings.NewReader("a\nb\n"), source.CSVOptions{Comma: '"'})
+	require.ErrorContains(t, err, "delimiter")
+}
+
+func TestABadRecordCostsItsFirstLineOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		lines []string
+		want  []string
+	}{
+		"stray quote": {
+			[]string{`5" pipe,x`, `1,2`},
+			[]string{`line 2, column 2: a quote in a field that doesn't begin with one`, `3: 1|2`},
+		},
+		"text behind a quote": {
+			[]string{`ü,"a"b`, `1,2`},
+			[]string{`line 2, column 5: text behind the quote that closes a field`, `3: 1|2`},
+		},
+		"quote never closed": {
+			[]string{`1,2`, `ü,"x`, `3,4`, ``, `5,6`},
+			[]string{`2: 1|2`, `line 3, column 3: the quote is never closed`, `4: 3|4`, `6: 5|6`},
+		},
+		"quote never closed in the last line": {
+			[]string{`1,2`, `"",""""",""`, `""`},
+			[]string{
+				`2: 1|2`, `line 3, column 4: the quote is never closed`,
+				`line 4: want 2 fields, as in the header, got 1`,
+			},
+		},
+		"quote closed by that of a later line": {
+			[]string{`1,"x`, `2,"good","better"`, `3,4`, `5,6`, `"7",8`},
+			[]string{
+				`line 2, column 3: the quote opens a field that ends in line 3: text behind the quote that closes a field`,
+				`line 3, column 10: want 2 fields, as in the header, got 3`, `4: 3|4`, `5: 5|6`, `6: 7|8`,
+			},
+		},
+		"quote closed by that of a later line, which makes a record": {
+			[]string{`1,"x`, `2,3`, `4,5"`, `6,7`},
+			[]string{"2: 1|x\n2,3\n4,5", `5: 6|7`},
+		},
+		"later line with a stray quote": {
+			[]string{`1,"x`, `y",z"z`, `3,4`},
+			[]string{
+				`line 2, column 3: the quote opens a field that ends in line 3: a quote in a field that doesn't begin with one`,
+				`line 3, column 2: a quote in a field that doesn't begin with one`, `4: 3|4`,
+			},
+		},
+		"too few fields":                {[]string{`1`, `2,3`}, []string{`line 2: want 2 fields, as in the header, got 1`, `3: 2|3`}},
+		"too many fields":               {[]string{`ü,2,3,4`, `2,3`}, []string{`line 2, column 5: want 2 fields, as in the header, got 4`, `3: 2|3`}},
+		"too many fields in more lines": {[]string{"1,\"2\n3\",4", `5,6`}, []string{`line 2: want 2 fields, as in the header, got 3`, `line 3, column 2: a quote in a field that doesn't begin with one`, `4: 5|6`}},
+		"too long":                      {[]string{strings.Repeat("x", 401), `2,3`}, []string{`line 2: longer than the allowed 400 bytes`, `3: 2|3`}},
+		"too long by a quote": {
+			[]string{`1,"`, strings.Repeat("x", 390) + ",1", "2,3", "4,5", "6,7"},
+			[]string{`line 2, column 3: the quote isn't closed within the allowed 400 bytes`, "3: " + strings.Repeat("x", 390) + "|1", "4: 2|3", "5: 4|5", "6: 6|7"},
+		},
+		"not UTF-8": {[]string{"ü,\xff", "1,2"}, []string{`line 2, column 3: not valid UTF-8`, `3: 1|2`}},
+		"not UTF-8 in a later line": {
+			[]string{"1,\"a\nü\xff\"", "1,2"},
+			[]string{`line 2: not valid UTF-8 in line 3, column 2`, `4: 1|2`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, end := range []string{"\n", "\r\n"} {
+				text := "a,b" + end + strings.Join(c.lines, end)
+				rows, err := source.CSV(strings.NewReader(text), source.CSVOptions{MaxRecordBytes: 400})
+				require.NoError(t, err)
+				require.Equal(t, c.want, allRows(t, rows))
+			}
+		})
+	}
+}
+
+func TestAStrayQuoteCostsItsLineHoweverFarTheNextQuoteIs(t *testing.T) {
+	const lines, stray = 100_000, 70_000
+	var text strings.Builder
+	text.WriteString("id,text\n")
+	for n := 2; n <= lines; n++ {
+		if n == stray {
+			fmt.Fprintf(&text, "%d,\"opens\n", n)
+			continue
+		}
+		fmt.Fprintf(&text, "%d,fine\n", n)
+	}
+	text.WriteString("x,\"quoted\"\n")
+	for name, r := range map[string]io.Reader{
+		"at once":      strings.NewReader(text.String()),
+		"in small":     iotest.HalfReader(strings.NewReader(text.String())),
+		"with the end": iotest.DataErrReader(strings.NewReader(text.String())),
+	} {
+		rows, err := source.CSV(r, source.CSVOptions{})
+		require.NoError(t, err)
+		for n := 2; n <= lines; n++ {
+			row, err := rows.Next(t.Context())
+			if n == stray {
+				bad, ok := errors.AsType[*source.RowError](err)
+				require.True(t, ok, name)
+				require.Equal(t, stray, bad.Number)
+				require.Equal(t, `70000,"opens`, string(bad.Raw))
+				require.ErrorContains(t, bad, "line 70000, column 7: the quote opens a field that ends in line 100001")
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, n, row.Number)
+			require.Equal(t, fmt.Sprint(n), row.Values[0])
+		}
+		row, err := rows.Next(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []any{"x", "quoted"}, row.Values)
+	}
+}
+
+func TestARecordWithoutAnEndIsSkippedInLittleMemory(t *testing.T) {
+	for name, begin := range map[string]string{"a line": "1,", "a quoted field": "1,\"\n"} {
+		t.Run(name, func(t *testing.T) {
+			text := io.MultiReader(strings.NewReader("a,b\n"+begin), io.LimitReader(endless('a'), 64<<20), strings.NewReader("\n1,2\n"))
+			rows, err := source.CSV(text, source.CSVOptions{MaxRecordBytes: 1 << 20})
+			require.NoError(t, err)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err = rows.Next(t.Context())
+			for err != nil {
+				_, ok := errors.AsType[*source.RowError](err)
+				require.True(t, ok, err)
+				_, err = rows.Next(t.Context())
+			}
+			runtime.ReadMemStats(&after)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
+		})
+	}
+}
+
+func TestAnErrorOfTheReaderEndsATableAndATornRecordIsNoRow(t *testing.T) {
+	broken := errors.New("connection reset")
+	for rest, where := range map[string]string{"1,2": "line 3", "1,\"2\n3,4\n": "line 3"} {
+		rows, err := source.CSV(io.MultiReader(strings.NewReader("a,b\n1,2\n"+rest), iotest.ErrReader(broken)), source.CSVOptions{})
+		require.NoError(t, err)
+		_, err = rows.Next(t.Context())
+		require.NoError(t, err)
+		for range 2 {
+			_, err := rows.Next(t.Context())
+			require.ErrorIs(t, err, broken)
+			require.EqualError(t, err, "reading "+where+": connection reset")
+		}
+	}
+	_, err := source.CSV(iotest.ErrReader(broken), source.CSVOptions{})
+	require.EqualError(t, err, "reading the header: connection reset")
+}
+
+func TestErrorsOfATableNameItsFileOnce(t *testing.T) {
+	_, err := source.OpenCSV("no/such.csv", source.CSVOptions{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "no/such.csv")
+
+	dir := t.TempDir()
+	_, err = source.OpenCSV(dir, source.CSVOptions{})
+	require.ErrorContains(t, err, "reading "+dir+": the header: ")
+	require.Equal(t, 1, strings.Count(err.Error(), dir))
+
+	path := writeFile(t, "id,id\n")
+	_, err = source.OpenCSV(path, source.CSVOptions{})
+	require.EqualError(t, err, "reading "+path+`: the header: columns 1 and 2 are both named "id"`)
+}
+
+func TestAnyTableReadsBackAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOf(rapid.OneOf(rapid.RuneFrom([]rune("\",;\t|\n ab")), rapid.Rune())).
+			Filter(func(s string) bool { return !strings.ContainsAny(s, "\r\uFEFF") }) // what writers of CRLF and readers leave out
+		width := rapid.IntRange(1, 5).Draw(t, "width")
+		comma := rapid.SampledFrom([]rune(",;\t|^")).Draw(t, "comma")
+		name := text.Filter(func(s string) bool { return s != "" })
+		header := rapid.SliceOfNDistinct(name, width, width, rapid.ID[string]).Draw(t, "header")
+		table := rapid.SliceOf(rapid.SliceOfN(text, width, width)).Draw(t, "table")
+
+		var written bytes.Buffer
+		w := csv.NewWriter(&written)
+		w.Comma, w.UseCRLF = comma, rapid.Bool().Draw(t, "crlf")
+		require.NoError(t, w.Write(header))
+		require.NoError(t, w.WriteAll(table))
+
+		rows, err := source.CSV(&written, source.CSVOptions{Comma: comma})
+		require.NoError(t, err)
+		require.Equal(t, header, columnNames(rows))
+		for _, want := range table {
+			if width == 1 && want[0] == "" {
+				continue // a blank line
+			}
+			row, err := rows.Next(t.Context())
+			require.NoError(t, err)
+			for i := range want {
+				require.Equal(t, want[i], row.Values[i])
+			}
+		}
+		_, err = rows.Next(t.Context())
+		require.Equal(t, io.EOF, err)
+	})
+}
+
+func BenchmarkCSV(b *testing.B) {
+	line := []byte("123456,\"What is the capital of France, and of which \"\"other\"\" countries?\",geography,4.5,2026-01-01\n")
+	b.Run("source", func(b *testing.B) {
+		rows, err := source.CSV(io.MultiReader(strings.NewReader("a,b,c,d,e\n"), &repeated{line: line}), source.CSVOptions{})
+		require.NoError(b, err)
+		b.SetBytes(int64(len(line)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := rows.Next(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("encoding", func(b *testing.B) {
+		rows := csv.NewReader(&repeated{line: line})
+		b.SetBytes(int64(len(line)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := rows.Read(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// requestRows makes the requests again that stand in the rows' column request.
+type requestRows struct{ source.RowReader }
+
+func (r requestRows) Next(ctx context.Context) (*batch.Item, error) {
+	row, err := r.RowReader.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	request := &batch.Request{}
+	text := row.Value("request")
+	if text == nil {
+		text = row.Value("text")
+	}
+	if err := json.Unmarshal([]byte(text.(string)), request); err != nil {
+		return nil, err
+	}
+	return &batch.Item{Origin: fmt.Sprintf("%s %d", row.Unit, row.Number), Request: request}, nil
+}
+
+func csvOf(tb testing.TB, requests []batch.Request) string {
+	tb.Helper()
+	var text strings.Builder
+	w := csv.NewWriter(&text)
+	require.NoError(tb, w.Write([]string{"request", "more"}))
+	for _, r := range requests {
+		data, err := r.MarshalJSON()
+		require.NoError(tb, err)
+		require.NoError(tb, w.Write([]string{string(data), "x\ny"}))
+	}
+	w.Flush()
+	return text.String()
+}
+
+func openCSV(tb testing.TB, text string) source.RowReader {
+	tb.Helper()
+	rows, err := source.CSV(strings.NewReader(text), source.CSVOptions{})
+	require.NoError(tb, err)
+	return rows
+}
+
+func columnNames(rows source.RowReader) []string {
+	var names []string
+	for _, c := range rows.Columns() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// allRows lists rows as "2: 1|x", and bad ones by their errors.
+func allRows(tb testing.TB, rows source.RowReader) []string {
+	tb.Helper()
+	var all []string
+	for {
+		row, err := rows.Next(tb.Context())
+		if err == io.EOF {
+			return all
+		}
+		if err != nil {
+			_, ok := errors.AsType[*source.RowError](err)
+			require.True(tb, ok, "%v", err)
+			all = append(all, err.Error())
+			continue
+		}
+		cells := make([]string, len(row.Values))
+		for i, v := range row.Values {
+			cells[i] = fmt.Sprint(v)
+		}
+		all = append(all, fmt.Sprintf("%d: %s", row.Number, strings.Join(cells, "|")))
+	}
+}
