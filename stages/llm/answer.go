@@ -103,7 +103,7 @@ func (u *wireUsage) cost() *float64 {
 
 // answer reads an answer that came whole.
 func (c *Client) answer(call *Call, resp *http.Response, body []byte) (*Answer, error) {
-	a, fail := c.decode(statusLine(resp.StatusCode), body)
+	a, fail := c.decode(call, statusLine(resp.StatusCode), body)
 	if fail == nil {
 		a.Header, a.Raw = readHeader(resp.Header, time.Now()), raw(call, resp, body)
 		return a, nil
@@ -118,7 +118,7 @@ func (c *Client) answer(call *Call, resp *http.Response, body []byte) (*Answer, 
 }
 
 // decode reads the body of an answer with a good status. Its errors lack what the headers say.
-func (c *Client) decode(status string, body []byte) (answer *Answer, fail *Error) {
+func (c *Client) decode(call *Call, status string, body []byte) (answer *Answer, fail *Error) {
 	defer func() {
 		if fail != nil {
 			fail.Err = c.secrets.error(fail.Err)
@@ -127,11 +127,14 @@ func (c *Client) decode(status string, body []byte) (answer *Answer, fail *Error
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, answerError(batch.ErrServer, true, "%s: the answer is empty", status)
 	}
+	if call.Input != nil {
+		return c.decodeEmbeddings(call, status, body)
+	}
 	var wire wireAnswer
 	err := json.Unmarshal(body, &wire)
 	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
 	if err != nil && !mistyped {
-		return nil, c.broken(status, body, err)
+		return nil, c.broken("chat completion", status, body, err)
 	}
 	if inside := c.errorInside(&wire, body); inside != nil {
 		return nil, inside
@@ -139,7 +142,7 @@ func (c *Client) decode(status string, body []byte) (answer *Answer, fail *Error
 	// json left out what has a wrong type, and read the rest: an answer that was paid for is not lost over a detail.
 	answer, fail = wire.accept(status, body)
 	if mistyped && fail != nil && fail.Kind == batch.ErrServer {
-		fail.Err = c.broken(status, body, err).Err
+		fail.Err = c.broken("chat completion", status, body, err).Err
 	}
 	return answer, fail
 }

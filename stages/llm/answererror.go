@@ -10,17 +10,17 @@ import (
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-// broken is the error of a body that is not the JSON of an answer. Its text holds nothing that a model wrote, unless the
+// broken is the error of a body that is not the JSON of an answer, what being what was asked for. Its text holds nothing that a model wrote, unless the
 // body is no JSON at all.
-func (c *Client) broken(status string, body []byte, err error) *Error {
+func (c *Client) broken(what, status string, body []byte, err error) *Error {
 	fail := func(format string, args ...any) *Error {
 		return answerError(batch.ErrServer, true, status+": the answer"+format, args...)
 	}
 	if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if mistyped.Field == "" {
-			return fail(" is JSON, but no chat completion")
+			return fail(" is JSON, but no %s", what)
 		}
-		return fail(" is no chat completion: field %q has a wrong type", mistyped.Field)
+		return fail(" is no %s: field %q has a wrong type", what, mistyped.Field)
 	}
 	var syntax *json.SyntaxError
 	switch text := bytes.TrimSpace(body); {

@@ -9,8 +9,8 @@ import (
 	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
 )
 
-// AppendBody appends the JSON body that a client sends for call: model, messages, tools, response_format, then the params
-// in the order of their names. What the call says is written as it says it: zeros, nulls, false and unknown fields stay,
+// AppendBody appends the JSON body that a client sends for call: model, messages, tools, response_format (for embeddings
+// model and input), then the params in the order of their names. What the call says is written as it says it: zeros, nulls, false and unknown fields stay,
 // and numbers keep their digits. A model's provider prefix is left out.
 //
 // It fails with [batch.ErrInvalidRequest] where a part isn't JSON, where params repeat a field that the call has, or where
@@ -25,14 +25,11 @@ func appendBody(dst []byte, model string, call *Call) ([]byte, error) {
 		return dst, batch.ErrInvalidRequest.Wrap(err)
 	}
 	dst = jsonappend.String(append(dst, `{"model":`...), model)
-	dst, err := appendMessages(jsonappend.Key(dst, "messages"), call.Messages)
-	if err == nil && len(call.Tools) > 0 {
-		dst, err = appendTools(jsonappend.Key(dst, "tools"), call.Tools)
-	}
-	if err == nil && call.ResponseFormat != nil {
-		if dst, err = jsonappend.Raw(jsonappend.Key(dst, "response_format"), call.ResponseFormat); err != nil {
-			err = fmt.Errorf("response_format: %w", err)
-		}
+	var err error
+	if call.Input != nil {
+		dst, err = appendRaw(dst, "input", call.Input)
+	} else {
+		dst, err = appendChat(dst, call)
 	}
 	if err == nil {
 		if dst, err = jsonappend.Members(dst, call.Params); err != nil {
@@ -45,6 +42,25 @@ func appendBody(dst []byte, model string, call *Call) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
+func appendChat(dst []byte, call *Call) ([]byte, error) {
+	dst, err := appendMessages(jsonappend.Key(dst, "messages"), call.Messages)
+	if err == nil && len(call.Tools) > 0 {
+		dst, err = appendTools(jsonappend.Key(dst, "tools"), call.Tools)
+	}
+	if err == nil && call.ResponseFormat != nil {
+		dst, err = appendRaw(dst, "response_format", call.ResponseFormat)
+	}
+	return dst, err
+}
+
+func appendRaw(dst []byte, name string, raw []byte) ([]byte, error) {
+	dst, err := jsonappend.Raw(jsonappend.Key(dst, name), raw)
+	if err != nil {
+		return dst, fmt.Errorf("%s: %w", name, err)
+	}
+	return dst, nil
+}
+
 // checkParams refuses params that would stand in the body twice, since servers differ in which of the two they take.
 func checkParams(call *Call) error {
 	for _, field := range [...]struct {
@@ -52,9 +68,10 @@ func checkParams(call *Call) error {
 		set  bool
 	}{
 		{"model", true},
-		{"messages", true},
-		{"tools", len(call.Tools) > 0},
-		{"response_format", call.ResponseFormat != nil},
+		{"input", call.Input != nil},
+		{"messages", call.Input == nil},
+		{"tools", call.Input == nil && len(call.Tools) > 0},
+		{"response_format", call.Input == nil && call.ResponseFormat != nil},
 	} {
 		if _, twice := call.Params[field.name]; twice && field.set {
 			return fmt.Errorf("params: %q is a field of the request itself: set it there", field.name)

@@ -22,7 +22,7 @@ const defaultMaxResponseBytes = 64 << 20
 // ClientConfig says where a [Client] sends its calls, and how.
 type ClientConfig struct {
 	Provider Provider // gives the base URL and says how the key is sent; default: openai, or none where BaseURL is set
-	BaseURL  string   // what stands before /chat/completions; default: the provider's
+	BaseURL  string   // what stands before /chat/completions and /embeddings; default: the provider's
 	APIKey   string   // may be "" where the provider needs none, or where BaseURL is set
 	// HTTPClient sends the requests; default: an http.Client over [NewTransport]. A *http.Client without a CheckRedirect is
 	// copied and doesn't follow redirects.
@@ -34,17 +34,35 @@ type ClientConfig struct {
 	MaxResponseBytes int64
 }
 
-// Client calls a chat completions server over HTTP. It is safe for concurrent use, and retries nothing itself.
+// Client calls a server of chat completions and embeddings over HTTP. It is safe for concurrent use, and retries nothing itself.
 type Client struct {
-	provider  string
-	url       *url.URL
-	where     string // the URL for people: without what may be secret in it
-	header    http.Header
-	secrets   secrets
-	http      openai.HTTPDoer
-	transport *http.Transport // the client's own, if any
-	maxBytes  int64
-	buffers   sync.Pool // of *[]byte, for answers
+	provider   string
+	chat       endpoint
+	embeddings endpoint
+	header     http.Header
+	secrets    secrets
+	http       openai.HTTPDoer
+	transport  *http.Transport // the client's own, if any
+	maxBytes   int64
+	buffers    sync.Pool // of *[]byte, for answers
+}
+
+// endpoint is where calls of one kind go.
+type endpoint struct {
+	url   *url.URL
+	where string // the URL for people: without what may be secret in it
+}
+
+func newEndpoint(base *url.URL, path ...string) endpoint {
+	u := base.JoinPath(path...)
+	return endpoint{url: u, where: u.Scheme + "://" + u.Host + u.Path}
+}
+
+func (c *Client) endpoint(call *Call) *endpoint {
+	if call.Input != nil {
+		return &c.embeddings
+	}
+	return &c.chat
 }
 
 // NewClient returns a client. Its errors say what the configuration lacks. Close it when it is no longer needed.
@@ -61,18 +79,18 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		return nil, batch.ErrAuthentication.Errorf(
 			"the API key holds a space, a line break or another character that no key has")
 	}
-	endpoint, err := chatURL(provider, cfg.BaseURL)
+	base, err := parseBaseURL(provider, cfg.BaseURL)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
-		provider: provider.Name,
-		url:      endpoint,
-		where:    endpoint.Scheme + "://" + endpoint.Host + endpoint.Path,
-		header:   header(provider, key),
-		secrets:  newSecrets(key, append(proxies(), endpoint)...),
-		maxBytes: min(cfg.MaxResponseBytes, math.MaxInt64-1), // one more is read
-		buffers:  sync.Pool{New: func() any { return new([]byte) }},
+		provider:   provider.Name,
+		chat:       newEndpoint(base, "chat", "completions"),
+		embeddings: newEndpoint(base, "embeddings"),
+		header:     header(provider, key),
+		secrets:    newSecrets(key, append(proxies(), base)...),
+		maxBytes:   min(cfg.MaxResponseBytes, math.MaxInt64-1), // one more is read
+		buffers:    sync.Pool{New: func() any { return new([]byte) }},
 	}
 	if c.maxBytes <= 0 {
 		c.maxBytes = defaultMaxResponseBytes
@@ -81,7 +99,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	return c, nil
 }
 
-func chatURL(provider Provider, baseURL string) (*url.URL, error) {
+func parseBaseURL(provider Provider, baseURL string) (*url.URL, error) {
 	if baseURL == "" {
 		baseURL = provider.BaseURL
 	}
@@ -100,7 +118,7 @@ func chatURL(provider Provider, baseURL string) (*url.URL, error) {
 	if u.Path == "" {
 		u.Path = "/" // without it JoinPath makes a relative path
 	}
-	return u.JoinPath("chat", "completions"), nil
+	return u, nil
 }
 
 func header(provider Provider, key string) http.Header {
@@ -163,9 +181,10 @@ func (c *Client) Complete(ctx context.Context, call *Call) (*Answer, error) {
 	if err != nil {
 		return nil, &Error{Kind: batch.ErrInvalidRequest, Header: noHeader, Err: fmt.Errorf("writing the request: %w", err)}
 	}
-	resp, err := c.http.Do(c.request(ctx, body))
+	to := c.endpoint(call)
+	resp, err := c.http.Do(c.request(ctx, to.url, body))
 	if err != nil {
-		return nil, c.networkError(ctx, "POST "+c.where, err)
+		return nil, c.networkError(ctx, "POST "+to.where, err)
 	}
 	defer resp.Body.Close()
 	c.secrets.requestIDs(resp.Header)
@@ -182,11 +201,11 @@ func (c *Client) Complete(ctx context.Context, call *Call) (*Answer, error) {
 // written (an Idempotency-Key would change that, so there is none); over HTTP/2 also where the server says that it hasn't
 // begun (GOAWAY, REFUSED_STREAM). One case is less certain, and happens within the one attempt that is counted: a stream
 // that the server resets with PROTOCOL_ERROR, which is how some servers close a connection.
-func (c *Client) request(ctx context.Context, body []byte) *http.Request {
+func (c *Client) request(ctx context.Context, to *url.URL, body []byte) *http.Request {
 	getBody := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	first, _ := getBody()
 	req := &http.Request{
-		Method: http.MethodPost, URL: c.url, Host: c.url.Host, Header: c.header.Clone(),
+		Method: http.MethodPost, URL: to, Host: to.Host, Header: c.header.Clone(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Body: first, GetBody: getBody, ContentLength: int64(len(body)),
 	}
@@ -195,7 +214,7 @@ func (c *Client) request(ctx context.Context, body []byte) *http.Request {
 
 // sizeHint is about the length of the call's body.
 func sizeHint(call *Call) int {
-	n := 256 + len(call.ResponseFormat) + 32*len(call.Params)
+	n := 256 + len(call.Input) + len(call.ResponseFormat) + 32*len(call.Params)
 	for i := range call.Messages {
 		n += 64 + len(call.Messages[i].Content) + 128*len(call.Messages[i].ToolCalls)
 	}

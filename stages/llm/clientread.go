@@ -24,7 +24,7 @@ func (c *Client) readAnswer(ctx context.Context, call *Call, resp *http.Response
 	// One byte more tells a body that is too large from one that just fits. A body read to its end, a late last chunk
 	// included, leaves the connection fit for the next call.
 	if err := fill(buf, resp.Body, c.maxBytes+1); err != nil {
-		e := c.networkError(ctx, "reading the answer from "+c.where, err)
+		e := c.networkError(ctx, "reading the answer from "+c.endpoint(call).where, err)
 		e.RequestID, e.Header = requestID(resp.Header), readHeader(resp.Header, time.Now())
 		return nil, e
 	}

@@ -15,11 +15,11 @@ const (
 	tokensPerFile    = 1000 // for an image or another file inside a message, whatever its bytes
 )
 
-// EstimateTokens estimates how many tokens a call will use: a quarter of the bytes of its messages, tools and response
-// format, and what its params allow for the completion (max_completion_tokens or max_tokens). A file that a message holds
+// EstimateTokens estimates how many tokens a call will use: a quarter of the bytes of its messages or input, tools and
+// response format, and what its params allow for the completion (max_completion_tokens or max_tokens). A file that a message holds
 // as base64 counts as 1,000 tokens.
 func EstimateTokens(call *Call) int {
-	size, tokens := len(call.ResponseFormat), 0
+	size, tokens := len(call.ResponseFormat)+len(call.Input), 0
 	for i := range call.Messages {
 		m := &call.Messages[i]
 		content, files := withoutFiles(m.Content)

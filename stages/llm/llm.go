@@ -2,6 +2,7 @@ package llm
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -27,8 +28,11 @@ func (f CompleterFunc) Complete(ctx context.Context, call *Call) (*Answer, error
 // Call is one model call. It belongs to the caller of Complete; a Completer reads it, and writes only Waited
 // and Hedges.
 type Call struct {
-	Model          string // "provider:model", or a model's name alone
-	Messages       []batch.Message
+	Model    string // "provider:model", or a model's name alone
+	Messages []batch.Message
+	// Input makes it a call for embeddings instead of a chat: the JSON of what to embed, a text or a list. Messages, Tools and
+	// ResponseFormat are then not sent.
+	Input          json.RawMessage
 	Tools          []batch.Tool
 	ResponseFormat []byte         // JSON, sent as it is; nil leaves it out
 	Params         map[string]any // other fields of the body, sent as they are
@@ -45,6 +49,7 @@ type Call struct {
 type Answer struct {
 	Message      batch.Message // as it came, to be sent back in the next turn
 	Text         string
+	Embeddings   [][]float32 // one for each input of a call for embeddings, in their order
 	Refusal      string
 	FinishReason string
 	Model        string // as the server names it

@@ -21,6 +21,7 @@ import (
 //     fails with [batch.ErrInvalidRequest], which names it; nothing is dropped in silence. What changes nothing may go:
 //     nulls, an empty list, strict: false. A model's tool call without arguments is sent back with "{}".
 //   - go-openai refuses some params by the model's name (max_tokens for gpt-5 and o-models); that is ErrInvalidRequest too.
+//   - A call for embeddings is sent as it is, but for long numbers in its tokens and in what goes beside them.
 //   - Of the answer, unknown fields of the message, the cost and the raw bytes are lost: Call.KeepRaw has no effect. A 200
 //     with an error inside is a [batch.ErrServer] about an answer without choices.
 //   - The client keeps its key to itself, so that it can't be taken out of an error in which the server repeats it.
@@ -34,6 +35,9 @@ func OpenAI(client *openai.Client) Completer {
 		panic("gluepipe: OpenAI needs a client")
 	}
 	return CompleterFunc(func(ctx context.Context, call *Call) (*Answer, error) {
+		if call.Input != nil {
+			return openAIEmbeddings(ctx, client, call)
+		}
 		req, err := openAIRequest(call)
 		if err != nil {
 			return nil, &Error{Kind: batch.ErrInvalidRequest, Header: noHeader, Err: err}
@@ -78,12 +82,7 @@ func cameWhole(err error) bool {
 }
 
 func openAIAnswer(resp *openai.ChatCompletionResponse) (*Answer, error) {
-	var usage *batch.TokenUsage
-	if u := resp.Usage; u.TotalTokens != 0 || u.PromptTokens != 0 || u.CompletionTokens != 0 {
-		usage = (&wireUsage{
-			Prompt: count(u.PromptTokens), Completion: count(u.CompletionTokens), Total: count(u.TotalTokens),
-		}).tokens()
-	}
+	usage := openAIUsage(resp.Usage)
 	limits := readHeader(resp.Header(), time.Now())
 	fail := func(kind batch.ErrorKind, retryable bool, text string) error {
 		e := answerError(kind, retryable, "%s", text)

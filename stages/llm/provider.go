@@ -19,6 +19,9 @@ type Provider struct {
 	// EndpointVar is an environment variable that gives the base URL, with EndpointPath after it.
 	EndpointVar  string
 	EndpointPath string
+	// SchemaInPrompt says that a response_format of type json_schema is refused or ignored, so that the schema of an answer
+	// belongs into the chat.
+	SchemaInPrompt bool
 }
 
 // Providers returns the known providers, in the order of their names.
@@ -26,15 +29,15 @@ func Providers() []Provider { return slices.Clone(providers[:]) }
 
 // The addresses and names of variables are the providers' own, from the pages named.
 var providers = [...]Provider{
-	// https://platform.claude.com/docs/en/api/openai-sdk
-	{Name: "anthropic", BaseURL: "https://api.anthropic.com/v1", KeyVar: "ANTHROPIC_API_KEY"},
+	// https://platform.claude.com/docs/en/api/openai-sdk: response_format is ignored
+	{Name: "anthropic", BaseURL: "https://api.anthropic.com/v1", KeyVar: "ANTHROPIC_API_KEY", SchemaInPrompt: true},
 	// https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle: the v1 API, where the model is the deployment
 	{
 		Name: "azure", KeyVar: "AZURE_OPENAI_API_KEY", KeyHeader: "api-key",
 		EndpointVar: "AZURE_OPENAI_ENDPOINT", EndpointPath: "/openai/v1",
 	},
-	// https://api-docs.deepseek.com
-	{Name: "deepseek", BaseURL: "https://api.deepseek.com", KeyVar: "DEEPSEEK_API_KEY"},
+	// https://api-docs.deepseek.com/guides/json_mode: response_format is text or json_object
+	{Name: "deepseek", BaseURL: "https://api.deepseek.com", KeyVar: "DEEPSEEK_API_KEY", SchemaInPrompt: true},
 	// https://docs.fireworks.ai/tools-sdks/openai-compatibility
 	{Name: "fireworks", BaseURL: "https://api.fireworks.ai/inference/v1", KeyVar: "FIREWORKS_API_KEY"},
 	// https://ai.google.dev/gemini-api/docs/openai

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
 )
 
-// Answer is what the server answers to one request. The zero value is a completion with an empty text. The server doesn't
-// change it, so that one Answer may serve many requests.
+// Answer is what the server answers to one request. The zero value is a completion with an empty text; where embeddings are
+// asked for, they are made from the texts. The server doesn't change it, so that one Answer may serve many requests.
 type Answer struct {
 	Status int         // default 200
 	Header http.Header // beside the server's own, which they replace
@@ -47,6 +48,9 @@ func Call(name, arguments string) *Answer {
 func (a *Answer) body(r *Request, id string) []byte {
 	if a.Body != nil {
 		return a.Body
+	}
+	if r.Inputs != nil {
+		return a.embeddingsBody(r)
 	}
 	dst := make([]byte, 0, 400+len(r.Model)+len(a.Content)+len(a.Content)/8)
 	dst = append(append(append(dst, `{"id":"chatcmpl-`...), id...), `","object":"chat.completion","created":`...)
@@ -107,7 +111,7 @@ func (a *Answer) usage(r *Request) Usage {
 	if a.Usage != nil {
 		return *a.Usage
 	}
-	prompt := 0
+	prompt := utf8.RuneCountInString(strings.Join(r.Inputs, ""))
 	for i := range r.Messages {
 		prompt += utf8.RuneCountInString(r.Messages[i].Text())
 	}

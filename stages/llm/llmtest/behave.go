@@ -20,15 +20,16 @@ func (p *profile) behave(r *Request) *Answer {
 	return echo(r)
 }
 
-// echo answers with the last user message, calls the tools that it asks for, or joins their results.
+// echo answers with the last user message, calls the tools that it asks for, or joins their results, in the form that
+// response_format asks for.
 func echo(r *Request) *Answer {
+	text := r.Prompt()
 	if len(r.Tools) > 0 {
 		if results := r.ToolResults(); len(results) > 0 {
-			return Text(strings.Join(results, "; "))
-		}
-		if calls := chooseTools(r); len(calls) > 0 {
+			text = strings.Join(results, "; ")
+		} else if calls := chooseTools(r); len(calls) > 0 {
 			return &Answer{ToolCalls: calls}
 		}
 	}
-	return Text(r.Prompt())
+	return Text(structured(r.ResponseFormat, text))
 }

@@ -1,4 +1,4 @@
-// Package llmtest is an OpenAI-compatible chat completions server for tests, demos and benchmarks. It is a real HTTP
+// Package llmtest is an OpenAI-compatible server of chat completions and embeddings for tests, demos and benchmarks. It is a real HTTP
 // server on loopback, so that a client is tested with its connections, timeouts and broken bodies.
 //
 // Left alone it echoes: the answer is the last user message. When tools are offered it calls those that the message seems
@@ -30,6 +30,15 @@
 // a capitalised name. Its arguments are made from its schema: the arithmetic, the place, else the whole message for strings,
 // 1 for numbers, true for booleans, the first of an enum. Other optional properties are left out. tool_choice and
 // parallel_tool_calls are obeyed.
+//
+// # Structured answers and embeddings
+//
+// A response_format of type json_schema is answered with JSON that follows the schema: texts are the last user message, one of
+// an enum, and numbers and booleans, are chosen by the message, and a list has one element. Patterns and other rules on texts but for
+// their length and the common formats are not followed. json_object is answered with {"answer": "the message"}.
+//
+// /v1/embeddings answers each text with a vector of length 1 that depends on the text alone: of "dimensions" numbers, 8 by
+// default, as a list or, for encoding_format "base64", as base64.
 //
 // # Faults
 //

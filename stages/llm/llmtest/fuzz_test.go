@@ -27,6 +27,28 @@ func FuzzEveryBodyGetsAnAnswerThatIsJSON(f *testing.F) {
 		for _, call := range a.ToolCalls {
 			require.True(t, json.Valid([]byte(call.Arguments)), call.Arguments)
 		}
+		if req != nil {
+			const text = "no JSON"
+			answer := structured(req.ResponseFormat, text)
+			require.True(t, answer == text || json.Valid([]byte(answer)), answer)
+		}
+		answer := a.body(req, "id")
+		require.True(t, json.Valid(answer), "%s", answer)
+	})
+}
+
+func FuzzEmbeddingsAreJSON(f *testing.F) {
+	for _, body := range []string{
+		`{"model":"m","input":"a"}`, `{"model":"m","input":["a",null,1,{}],"dimensions":3}`, `{"model":"m","input":[ 1]}`,
+		`{"model":"m","input":[[1]],"encoding_format":"base64"}`, `null`, `{"input":[]}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		req, a := parseEmbeddings(body)
+		if a == nil {
+			a = &Answer{}
+		}
 		answer := a.body(req, "id")
 		require.True(t, json.Valid(answer), "%s", answer)
 	})

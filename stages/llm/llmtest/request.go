@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Request is a request for a completion, as the server read it. [Config.Respond] must not change it.
+// Request is a request for a completion or for embeddings, as the server read it. [Config.Respond] must not change it.
 type Request struct {
 	Model             string          `json:"model"`
 	Messages          []Message       `json:"messages"`
@@ -17,19 +17,28 @@ type Request struct {
 	ToolChoice        json.RawMessage `json:"tool_choice"`
 	ParallelToolCalls *bool           `json:"parallel_tool_calls"`
 	Stream            bool            `json:"stream"`
+	ResponseFormat    json.RawMessage `json:"response_format"`
+
+	Inputs []string `json:"-"` // the texts of a request for embeddings; tokens as their JSON. nil is a completion
 
 	Body    []byte      `json:"-"` // as it came
 	Header  http.Header `json:"-"`
 	Attempt int         `json:"-"` // 1 for the first request with this prompt; 0 where [Config] doesn't have them counted
 
 	ctx context.Context //nolint:containedctx // as in http.Request, whose context this is
+
+	dimensions int  // of the embeddings
+	base64     bool // the embeddings are wanted so
 }
 
 // Context ends when the client goes or the server closes. A Respond that blocks must watch it.
 func (r *Request) Context() context.Context { return r.ctx }
 
-// Prompt is the text of the last user message.
+// Prompt is the text of the last user message; of a request for embeddings its texts, a line each.
 func (r *Request) Prompt() string {
+	if r.Inputs != nil {
+		return strings.Join(r.Inputs, "\n")
+	}
 	if i := r.lastUser(); i >= 0 {
 		return r.Messages[i].Text()
 	}
@@ -129,11 +138,7 @@ func (c *ToolCall) UnmarshalJSON(data []byte) error {
 func parseRequest(body []byte) (*Request, *Answer) {
 	r := &Request{Body: body}
 	if err := json.Unmarshal(body, r); err != nil {
-		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			message := fmt.Sprintf("Invalid type for '%s': got a %s.", wrong.Field, wrong.Value)
-			return nil, badRequest("invalid_type", wrong.Field, message)
-		}
-		return nil, badRequest("invalid_json", "", fmt.Sprintf("The body of your request is not valid JSON: %v.", err))
+		return nil, unreadable(err)
 	}
 	switch {
 	case r.Model == "":
@@ -144,4 +149,13 @@ func parseRequest(body []byte) (*Request, *Answer) {
 		return nil, badRequest("unsupported_value", "stream", "This server answers whole; leave 'stream' out.")
 	}
 	return r, nil
+}
+
+// unreadable is the answer to a body that is not the JSON of a request.
+func unreadable(err error) *Answer {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		message := fmt.Sprintf("Invalid type for '%s': got a %s.", wrong.Field, wrong.Value)
+		return badRequest("invalid_type", wrong.Field, message)
+	}
+	return badRequest("invalid_json", "", fmt.Sprintf("The body of your request is not valid JSON: %v.", err))
 }

@@ -16,7 +16,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	id := s.newID()
 	w.Header()["X-Request-Id"] = []string{"req_" + id}
 	w.Header()["Content-Type"] = []string{"application/json"}
-	if r.URL.Path != completionsPath || r.Method != http.MethodPost {
+	if !served(r.URL.Path) || r.Method != http.MethodPost {
 		a := s.other(r)
 		e.send(cmp.Or(a.Status, http.StatusOK), a.Body, 0, a.Fault)
 		return
@@ -39,9 +39,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-const completionsPath = "/v1/chat/completions"
+const (
+	completionsPath = "/v1/chat/completions"
+	embeddingsPath  = "/v1/embeddings"
+)
 
-// decide reads the n-th request for a completion and chooses its answer, with the latency unless the answer has its own.
+// served tells whether a model answers at the path.
+func served(path string) bool { return path == completionsPath || path == embeddingsPath }
+
+// decide reads the n-th request of a model and chooses its answer, with the latency unless the answer has its own.
 // What the answer's headers say of limits goes into e's. The request is nil where the answer doesn't need it.
 func (s *Server) decide(e *exchange, r *http.Request, n uint64) (*Request, *Answer, time.Duration) {
 	if !s.admits(r) {
@@ -54,7 +60,11 @@ func (s *Server) decide(e *exchange, r *http.Request, n uint64) (*Request, *Answ
 	if s.own.RecordBodies {
 		s.record.keep(body)
 	}
-	req, refused := parseRequest(body)
+	parse := parseRequest
+	if r.URL.Path == embeddingsPath {
+		parse = parseEmbeddings
+	}
+	req, refused := parse(body)
 	if refused != nil {
 		return nil, refused, 0
 	}
@@ -140,10 +150,10 @@ func readBody(r *http.Request) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// other answers what is not a request for a completion.
+// other answers what is not a request of a model.
 func (s *Server) other(r *http.Request) *Answer {
 	switch {
-	case r.URL.Path == completionsPath:
+	case served(r.URL.Path):
 		return Error(http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed: use POST.")
 	case r.URL.Path != "/v1/models":
 		return Error(http.StatusNotFound, "unknown_url", fmt.Sprintf("Unknown request URL: %s %s.", r.Method, r.URL.Path))

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Stats is what a server has seen so far: requests for completions alone, refused ones included.
+// Stats is what a server has seen so far: requests for completions and embeddings alone, refused ones included.
 type Stats struct {
 	Requests int
 	// InFlight and MaxInFlight are the requests being answered: now, and the most at once. A request counts from when its
