@@ -15,6 +15,7 @@ var (
 	startedText      = regexp.MustCompile(` started at prompt:(\d+)`)
 	noFunctionText   = regexp.MustCompile(`^function "(.*)" not defined$`)
 	executeErrorText = regexp.MustCompile(`(?s)^template: prompt:(\d+):\d+: executing "prompt" at <(.*?)>: (.*)$`)
+	callText         = regexp.MustCompile(`^error calling (\w+): `)
 	noFieldText      = regexp.MustCompile(`^(?:map has no entry for key |nil data; no entry for key |` +
 		`nil pointer evaluating interface \{\}\.|can't evaluate field )"?(.*?)"?(?: in type .*)?$`)
 )
@@ -50,6 +51,7 @@ func (p *prompt) executeError(err error) error {
 		}
 		what = fmt.Sprintf("there is no %q", field[1])
 	}
+	what = callText.ReplaceAllString(what, "$1: ")
 	return p.error("line %s, {{%s}}: %s", line, where, shortened(what))
 }
 

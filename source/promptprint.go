@@ -30,15 +30,18 @@ func (p *prompt) join(separator string, values []any) (string, error) {
 }
 
 // printf is fmt.Sprintf for the values of a row: %s and %v take any, the verbs of numbers also a number that came as a text.
+// A format that doesn't fit the values is an error.
 func (p *prompt) printf(format string, values ...any) (string, error) {
 	f := &promptFormat{prompt: p, room: maxPromptBytes - len(format)}
-	args := make([]any, len(values))
+	args, anything := make([]any, len(values)), make([]any, len(values))
 	for i, value := range values {
-		if n, ok := value.(int); ok { // it may be a width, as in %*s
-			args[i] = n
-			continue
+		args[i], anything[i] = promptArg{f, value}, formatProbe{}
+	}
+	// What fmt prints for a mistake can't be told from a text that has the same, so it is looked for where there is none.
+	if probe := fmt.Sprintf(format, anything...); !strings.Contains(format, "%!") {
+		if _, mistake, found := strings.Cut(probe, "%!"); found {
+			return "", fmt.Errorf("the format doesn't fit the values: %%!%s", shortened(mistake))
 		}
-		args[i] = promptArg{f, value}
 	}
 	text := fmt.Sprintf(format, args...)
 	if f.err != nil {
@@ -46,6 +49,11 @@ func (p *prompt) printf(format string, values ...any) (string, error) {
 	}
 	return bounded(text)
 }
+
+// formatProbe is a value that fits every verb.
+type formatProbe struct{}
+
+func (formatProbe) Format(state fmt.State, _ rune) { fmt.Fprint(state, "x") }
 
 // promptFormat is one call of printf.
 type promptFormat struct {
@@ -88,6 +96,10 @@ func (a promptArg) Format(state fmt.State, verb rune) {
 		arg = number
 	case 't':
 		arg = text == "true"
+	case 's', 'v', 'q':
+	default:
+		a.err = fmt.Errorf("there is no %%%c", verb)
+		return
 	}
 	width, _ := state.Width()
 	precision, _ := state.Precision()

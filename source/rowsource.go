@@ -131,7 +131,9 @@ func (e *RowError) item() *batch.Item {
 		Origin: e.Unit + " " + number,
 		Result: &batch.Result{ID: e.Unit + "-" + number, Fingerprint: batch.FingerprintRecord(e.Raw)},
 	}
-	item.Fail(batch.ErrInvalidRequest.Wrap(e))
+	kept := *e
+	kept.Raw = nil // the reader's
+	item.Fail(batch.ErrInvalidRequest.Wrap(&kept))
 	return item
 }
 

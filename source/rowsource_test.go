@@ -172,8 +172,15 @@ func TestAnIDIsItsDigitsOrItsText(t *testing.T) {
 		value any
 		want  string
 	}{
-		{"007", "007"}, {" a b ", " a b "}, {int64(-12), "-12"}, {1e6, "1000000"}, {json.Number("1.50"), "1.50"},
-		{json.RawMessage(`"x"`), "x"}, {json.RawMessage(`{"a":1}`), `{"a":1}`}, {true, "true"}, {at, "2026-01-02T03:04:05Z"},
+		{"007", "007"},
+		{" a b ", " a b "},
+		{int64(-12), "-12"},
+		{1e6, "1000000"},
+		{json.Number("1.50"), "1.50"},
+		{json.RawMessage(`"x"`), "x"},
+		{json.RawMessage(`{"a":1}`), `{"a":1}`},
+		{true, "true"},
+		{at, "2026-01-02T03:04:05Z"},
 	} {
 		src := mustRows(t, texts("key", []any{c.value}), source.RowOptions{Prompt: "hi", IDColumn: "key"})
 		require.Equal(t, c.want, next(t, src).Request.ID)
@@ -197,7 +204,9 @@ func TestMetadataColumnsKeepTheirTypes(t *testing.T) {
 	columns := "text,int,float,digits,bool,json,nothing,time,bytes,vector"
 	src := mustRows(t, texts(columns, []any{
 		"a", int64(1 << 60), 0.1, json.Number("1.50"), false, json.RawMessage(`[1,{}]`), nil,
-		time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), []byte{0xff}, []float32{1, 0.5},
+		time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		[]byte{0xff},
+		[]float32{1, 0.5},
 	}), source.RowOptions{Prompt: "hi", MetadataColumns: strings.Split(columns, ",")})
 	raw, err := json.Marshal(next(t, src).Request.Metadata)
 	require.NoError(t, err)
