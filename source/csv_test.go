@@ -339,7 +339,7 @@ func (r requestRows) Next(ctx context.Context) (*batch.Item, error) {
 	if err := json.Unmarshal([]byte(text.(string)), request); err != nil {
 		return nil, err
 	}
-	return &batch.Item{Origin: fmt.Sprintf("%s %d", row.Unit, row.Number), Request: request}, nil
+	return &batch.Item{Origin: origin(row), Request: request}, nil
 }
 
 func csvOf(tb testing.TB, requests []batch.Request) string {
@@ -393,3 +393,5 @@ func allRows(tb testing.TB, rows source.RowReader) []string {
 		all = append(all, fmt.Sprintf("%d: %s", row.Number, strings.Join(cells, "|")))
 	}
 }
+
+func origin(row source.TableRow) string { return fmt.Sprintf("%s %d", row.Unit, row.Number) }

@@ -100,11 +100,18 @@ func (t *csvText) skipBOM() error {
 	for len(t.buf) < len(bom) && t.err == nil {
 		t.fill()
 	}
-	if bytes.HasPrefix(t.buf, []byte("\xff\xfe")) || bytes.HasPrefix(t.buf, []byte("\xfe\xff")) {
-		return errors.New("the text is UTF-16: make it UTF-8 first")
+	if isUTF16(t.buf) {
+		return errUTF16
 	}
 	if bytes.HasPrefix(t.buf, bom) {
 		t.start = len(bom)
 	}
 	return nil
+}
+
+var errUTF16 = errors.New("the text is UTF-16: make it UTF-8 first")
+
+// isUTF16 says whether a text begins with a byte order mark of UTF-16, of either order.
+func isUTF16(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
 }
