@@ -61,6 +61,37 @@ func BenchmarkOpenJSONL100kRecords(b *testing.B) {
 	}
 }
 
+func BenchmarkOpenBatch100kRecords(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "output.jsonl")
+	file, err := os.Create(path)
+	require.NoError(b, err)
+	written := sink.Batch(file)
+	for i := range int64(100_000) {
+		require.NoError(b, written.Write(b.Context(), []*batch.Result{typical(i)}))
+	}
+	require.NoError(b, file.Close())
+	b.ReportAllocs()
+	for b.Loop() {
+		f, err := sink.OpenBatch(path, sink.FileOptions{})
+		if err != nil || f.Earlier().TotalRequests != 100_000 {
+			b.Fatal(err)
+		}
+		_ = f.Close(b.Context())
+	}
+}
+
+func BenchmarkBatch(b *testing.B) {
+	const body = `{"id":"chatcmpl-1","object":"chat.completion","created":1740756688,"model":"gpt-4o-mini","choices":[{"index":0,` +
+		`"message":{"role":"assistant","content":"The capital of France is Paris."},"finish_reason":"stop"}]}`
+	s, results := sink.Batch(io.Discard), []*batch.Result{answered(typical(1), 200, body)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Write(b.Context(), results); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkDone(b *testing.B) {
 	f := open(b, recordsFile(b, 100_000), sink.FileOptions{})
 	id, fingerprint := "request-5000", fmt.Sprintf("v1:%032x", 5000)

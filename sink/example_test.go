@@ -109,6 +109,61 @@ func ExampleReadRecords() {
 	// 1 successful
 }
 
+func ExampleBatch() {
+	s := sink.Batch(os.Stdout)
+	answer := &batch.RawAnswer{Status: 200, RequestID: "req_7", Body: []byte(`{"choices":[{"message":{"content":"4"}}]}`)}
+	if err := s.Write(context.Background(), []*batch.Result{{ID: "sum", Success: true, Raw: answer}}); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// {"id":"batch_req_0","custom_id":"sum","response":{"status_code":200,"request_id":"req_7","body":{"choices":[{"message":{"content":"4"}}]}},"error":null}
+}
+
+// A file that OpenAI made is continued: what it failed to do is done again.
+func ExampleOpenBatch() {
+	ctx, path := context.Background(), temporary("output.jsonl")
+	defer remove(path)
+	const lines = `{"id": "batch_req_1", "custom_id": "a", "response": {"status_code": 200, "request_id": "", "body": {}}, "error": null}
+{"id": "batch_req_2", "custom_id": "b", "response": null, "error": {"code": "batch_expired", "message": "too late"}}
+`
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	f, err := sink.OpenBatch(path, sink.FileOptions{RerunFailed: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(f.Recovered().RemovedFailed, "to do again")
+	result := &batch.Result{ID: "b", ErrorType: batch.ErrAPITimeout, Error: "no answer", Fingerprint: "v1:0f"}
+	if err := f.Write(ctx, []*batch.Result{result}); err != nil {
+		log.Fatal(err)
+	}
+	if err := f.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	show(path)
+	// Output:
+	// 1 to do again
+	// {"id": "batch_req_1", "custom_id": "a", "response": {"status_code": 200, "request_id": "", "body": {}}, "error": null}
+	// {"id":"batch_req_v1_0f","custom_id":"b","response":null,"error":{"code":"APITimeoutError","message":"no answer"}}
+}
+
+func ExampleReadBatchRecords() {
+	path := temporary("output.jsonl")
+	defer remove(path)
+	const line = `{"id":"vllm-1","custom_id":"a","response":{"status_code":200,"request_id":"","body":{"usage":{"total_tokens":9}}},"error":null}`
+	if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	records, err := sink.ReadBatchRecords(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	done, err := records.Done("a", "v1:1")
+	fmt.Println(done, err, records.Earlier().TotalTokensUsed.Total, "tokens")
+	// Output: true <nil> 9 tokens
+}
+
 func ExampleChan() {
 	results := make(chan *batch.Result, 1)
 	if err := sink.Chan(results).Write(context.Background(), []*batch.Result{{ID: "a"}}); err != nil {
