@@ -66,7 +66,7 @@ func NewTable(options TableOptions) (*Table, error) {
 	}
 	for _, column := range ownColumns(options) {
 		t.own[column.Name] = len(t.columns)
-		t.add(taken, column, "gluepipe_")
+		t.add(taken, column, ownPrefix)
 	}
 	return t, nil
 }
@@ -114,6 +114,9 @@ func ownColumns(options TableOptions) []batch.Column {
 		{Name: colFingerprint},
 	}
 }
+
+// ownPrefix goes before the name of a column of ours that is taken.
+const ownPrefix = "gluepipe_"
 
 // The names of our own columns.
 const (
