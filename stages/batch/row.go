@@ -9,7 +9,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
@@ -93,8 +92,8 @@ func appendCell(dst []byte, value any) ([]byte, error) {
 		if math.IsNaN(v) || math.IsInf(v, 0) { // JSON has no such numbers
 			return append(dst, "null"...), nil
 		}
-	case json.Number:
-		if strings.ContainsAny(v.String(), "nN") { // NaN or Infinity, of a database's decimals
+	case json.Number: // a database's decimals have them, too
+		if f, err := v.Float64(); err == nil && (math.IsNaN(f) || math.IsInf(f, 0)) {
 			return append(dst, "null"...), nil
 		}
 	}
