@@ -47,7 +47,12 @@ func writeResponse(path string, create creator, recordsPaths []string, totals Re
 		if err := refuseSame(path, file); err != nil {
 			return err
 		}
-		if err := records.survey(file, &summary); err != nil {
+		text, free, err := seekable(file, path)
+		if err != nil {
+			return err
+		}
+		defer free()
+		if err := records.survey(recordsPath, text, &summary); err != nil {
 			return err
 		}
 	}
@@ -55,7 +60,8 @@ func writeResponse(path string, create creator, recordsPaths []string, totals Re
 	summary.TotalRequests = cmp.Or(totals.TotalRequests, summary.TotalRequests)
 	summary.FailedRequests = max(totals.FailedRequests, summary.FailedRequests)
 	summary.UnfinishedRequests = totals.UnfinishedRequests
-	return replaceFile(path, create, func(w io.Writer) error { return records.assemble(w, &summary) })
+	assemble := func(w io.Writer) error { return records.assemble(w, &summary) }
+	return replaceFile(path, create, codecNamed(path).compressed(assemble))
 }
 
 // refuseSame protects the records from being replaced by their response.
@@ -94,13 +100,13 @@ func (p place) compare(q place) int {
 }
 
 // survey finds and counts the records of one more file.
-func (r *records) survey(file *os.File, summary *batch.Summary) error {
+func (r *records) survey(path string, file *os.File, summary *batch.Summary) error {
 	start := int64(0)
 	if n := len(r.places); n > 0 {
 		start = r.places[n-1].offset + 1
 	}
 	r.parts = append(r.parts, part{start: start, window: window{file: file}})
-	reader := jsonLines{}.records(file.Name(), file)
+	reader := jsonLines{}.records(path, file)
 	for reader.next() {
 		found := reader.found()
 		r.places = append(r.places, place{found.index, start + found.start})

@@ -52,6 +52,7 @@ func (f *File) rescue(found standing) (kept bool, err error) {
 	if f.empty() {
 		return true, fmt.Errorf("%s: %s during the run, before it had results: run the same again", f.path, what)
 	}
+	_ = f.store.finish() // where that fails, the next opening mends the copy
 	path, err := f.keep(io.NewSectionReader(f.file, 0, f.store.size()), append(places, beside(f.path), beside(inTempDir(f.path))))
 	switch {
 	case err != nil:

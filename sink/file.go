@@ -101,8 +101,13 @@ func (f *File) append(records encoded) (kept int, err error) {
 func (f *File) Close(context.Context) error { return f.close() }
 
 func (f *File) closeFile() error {
-	err := errors.Join(f.store.finish(), f.syncer.close())
-	switch standing := f.look(); standing {
+	standing := f.look()
+	var err error
+	if standing != cut {
+		err = f.store.finish()
+	}
+	err = errors.Join(err, f.syncer.close())
+	switch standing {
 	case inPlace:
 	case cut:
 		err = errors.Join(err, f.keepRecords(nil)) // there are none
@@ -117,7 +122,7 @@ func (f *File) closeFile() error {
 func newFile(path string, format format, file *os.File, info os.FileInfo) *File {
 	return &File{
 		path: path, target: resolve(path), format: format, file: file, info: info,
-		store: &plain{file: file, out: file, regular: info != nil}, encoder: encoder{format: format},
+		store: newStore(path, file, info != nil), encoder: encoder{format: format},
 		records: newRecords(path, format),
 	}
 }

@@ -104,32 +104,51 @@ func (f *File) prepare(options *FileOptions) (*File, error) {
 		if err := f.file.Truncate(0); err != nil {
 			return f, err
 		}
-		return f, f.store.mend(ending{}, f.format.header())
+		f.store = newStore(f.path, f.file, true) // by its name now
+		_, err := f.store.mend(ending{}, f.format.header())
+		return f, err
 	}
 	if options.RerunFailed {
-		removed, err := removeFailed(f.path, f.format)
+		removed, err := removeFailed(f.path, f.format, codecOf(f.path, f.file))
 		if err != nil {
 			return f, err
 		}
-		if removed.RemovedFailed > 0 { // f is not the file at the path any more
-			replaced, err := openLocked(f.path, f.format, options.mode())
-			if err != nil {
+		if removed.RemovedFailed > 0 {
+			if f, err = f.reopen(options); err != nil {
 				return f, err
 			}
-			_ = f.file.Close()
-			f = replaced
 		}
 		f.recovery = removed
 	}
-	return f, f.recover()
+	replaced, err := f.recover()
+	if err != nil || !replaced {
+		return f, err
+	}
+	mended, err := f.reopen(options)
+	if err != nil {
+		return f, err
+	}
+	mended.records, mended.recovery = f.records, f.recovery
+	_, err = mended.store.mend(ending{}, nil)
+	return mended, err
 }
 
-// recover reads the records of an earlier run and mends the end of the file.
-func (f *File) recover() error {
+// reopen opens the file that has taken the place of f, and closes f.
+func (f *File) reopen(options *FileOptions) (*File, error) {
+	replaced, err := openLocked(f.path, f.format, options.mode())
+	if err != nil {
+		return f, err
+	}
+	_ = f.file.Close()
+	return replaced, nil
+}
+
+// recover reads the records of an earlier run and mends the end of the file; see [store] about one that was replaced.
+func (f *File) recover() (replaced bool, err error) {
 	records := f.format.records(f.path, f.store.reader())
 	repeated, err := f.records.load(records)
 	if err != nil {
-		return err
+		return false, err
 	}
 	f.recovery.RepeatedIDs = repeated
 	end, _ := records.end()
@@ -151,7 +170,7 @@ func rerunPath(path string) string { return resolve(path) + ".rerun.tmp" }
 var errNothingFailed = errors.New("nothing failed")
 
 // removeFailed replaces the file by one without failed records, unless there are none.
-func removeFailed(path string, format format) (Recovery, error) {
+func removeFailed(path string, format format, codec *codec) (Recovery, error) {
 	records, file, err := openRecords(path, format)
 	if err != nil {
 		return Recovery{}, err
@@ -159,7 +178,7 @@ func removeFailed(path string, format format) (Recovery, error) {
 	defer func() { _ = file.Close() }()
 	removed := 0
 	create := func() (*os.File, error) { return createAnew(rerunPath(path), 0o666) }
-	err = replaceFile(path, create, func(w io.Writer) error {
+	err = replaceFile(path, create, codec.compressed(func(w io.Writer) error {
 		if _, err := w.Write(format.header()); err != nil {
 			return err
 		}
@@ -178,7 +197,7 @@ func removeFailed(path string, format format) (Recovery, error) {
 			return errNothingFailed
 		}
 		return err
-	})
+	}))
 	switch {
 	case errors.Is(err, errNothingFailed):
 		return Recovery{}, nil

@@ -38,7 +38,7 @@ func openRecords(path string, format format) (recordReader, io.Closer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return format.records(path, file), file, nil
+	return format.records(path, textOf(path, file)), file, nil
 }
 
 func newRecords(path string, format format) *Records {

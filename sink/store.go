@@ -12,14 +12,15 @@ type store interface {
 	// reader reads the records that earlier runs have left, from the beginning of the file.
 	reader() io.Reader
 	// mend cuts away what broke off at the end of them, and adds missing. It is called once, when they were all read, or when
-	// the file was emptied, and before the first append; never for a pipe or device.
-	mend(found ending, missing []byte) error
+	// the file was emptied, and before the first append; never for a pipe or device. replaced says that another file has
+	// taken the place of this one, which has nothing left to mend.
+	mend(found ending, missing []byte) (replaced bool, err error)
 	// append adds records. It returns how many of them a later run will find, the first ones: where it fails, it takes back
 	// what was written of a record in part.
 	append(records encoded) (kept int, err error)
 	// size is where the last whole record ends on the disk.
 	size() int64
-	// finish completes the file before it is closed.
+	// finish completes the file, before it is closed or copied.
 	finish() error
 }
 
@@ -33,16 +34,16 @@ type plain struct {
 
 func (p *plain) reader() io.Reader { return p.file }
 
-func (p *plain) mend(found ending, missing []byte) error {
+func (p *plain) mend(found ending, missing []byte) (replaced bool, err error) {
 	p.end = found.offset
 	if found.torn > 0 {
 		if err := p.file.Truncate(p.end); err != nil {
-			return err
+			return false, err
 		}
 	}
 	n, err := p.file.Write(missing)
 	p.end += int64(n)
-	return err
+	return false, err
 }
 
 func (p *plain) append(records encoded) (kept int, err error) {
