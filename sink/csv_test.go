@@ -278,7 +278,7 @@ func TestAnyResultsComeOutOfACSVAsTheyWere(t *testing.T) {
 			}
 			n, err := strconv.ParseFloat(got[i]["n"], 64)
 			require.NoError(t, err)
-			require.True(t, results[i].Row.Values[2] == n, got[i]["n"])
+			require.Equal(t, math.Float64bits(results[i].Row.Values[2].(float64)), math.Float64bits(n))
 		}
 	})
 }
