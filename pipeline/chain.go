@@ -17,7 +17,7 @@ func (p *BatchProcessor) chain(
 	c := p.config
 	executor := stages.NewExecutor(stages.ExecutorConfig{
 		Completer: p.models, MaxConcurrent: c.MaxConcurrent, ToolTimeout: c.ToolTimeout, RequestTimeout: c.RequestTimeout,
-		AllowTruncated: c.AllowTruncated, KeepRaw: c.KeepRaw, Tracker: tracker,
+		MaxRepairs: c.MaxRepairs, AllowTruncated: c.AllowTruncated, KeepRaw: c.KeepRaw, EmbedBatch: c.EmbedBatch, Tracker: tracker,
 	})
 	chain := p.before(sink)
 	for i, stage := range c.BeforeExecute {
@@ -42,7 +42,8 @@ func (p *BatchProcessor) before(sink batch.Sink) []batch.Stage {
 	c := p.config
 	chain := []batch.Stage{stages.Validate(stages.Defaults{
 		Model: c.Model, SystemPrompt: c.SystemPrompt, Tools: c.Tools, MaxToolIterations: c.MaxToolIterations,
-		Timeout: c.Timeout, Params: c.Params, Fingerprints: resumes,
+		Timeout: c.Timeout, Params: c.Params, Schema: p.schema, SchemaInPrompt: c.SchemaInPrompt, KeepRaw: c.KeepRaw,
+		Fingerprints: resumes,
 	})}
 	if resumes {
 		chain = append(chain, stages.Resume(index))

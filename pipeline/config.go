@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,6 +37,21 @@ type Config struct {
 	ToolTimeout       time.Duration // of one tool call; default 1 minute, -1 none
 	MaxToolIterations int           // tool turns of one conversation; default 10, -1 no bound
 
+	// Schema is the JSON schema that answers follow: Result.StructuredOutput is then the answer's JSON, which was checked.
+	// Requests for embeddings, and those with a response_format of their own, have none of it. [Structured] makes one of a Go
+	// type. Default none.
+	Schema json.RawMessage
+	// MaxRepairs is how many answers to one request that break the schema are asked for again, with what is wrong with them;
+	// default 1, -1 none.
+	MaxRepairs int
+	// SchemaInPrompt puts the schema into the system prompt, for servers that take no response_format of type json_schema;
+	// default where the provider is known to take none (anthropic, deepseek).
+	SchemaInPrompt bool
+	// EmbedBatch is how many requests for the embedding of a text are asked for in one call, where they come within a few
+	// milliseconds and have the model and the params in common; at most MaxPending come together. Default 64, -1 none. With
+	// KeepRaw each has a call of its own.
+	EmbedBatch int
+
 	MaxConcurrent int // model calls in flight, over all runs of a processor; default 5
 	// FixedPace has MaxConcurrent calls in flight whatever the provider bears. By default there are few at first, and then as
 	// many as it bears; see [llm.Limiter].
@@ -63,7 +79,9 @@ type Config struct {
 
 	AllowTruncated bool // an answer cut at its token limit (finish_reason length) is a success; default false
 	Ordered        bool // deliver in the order of the source; default as they finish
-	KeepRaw        bool // keep each answer's bytes in Result.Raw; default false
+	// KeepRaw keeps each answer's bytes in Result.Raw, and allows requests that ask for more than a result holds: n above 1,
+	// and the embeddings of a list; default false.
+	KeepRaw bool
 
 	BeforeExecute []batch.Stage // the caller's stages between resume and execute; they may change Item.Effective
 	AfterExecute  []batch.Stage // the caller's stages between retry and collect; they may change Item.Result
@@ -82,6 +100,7 @@ type Config struct {
 const (
 	defaultModel         = "openai:gpt-4o-mini"
 	defaultMaxConcurrent = 5
+	defaultEmbedBatch    = 64
 	minDefaultPending    = 256
 )
 
@@ -92,6 +111,7 @@ func (c *Config) withDefaults() *Config {
 	}
 	// What the caller does to them later is none of the processor's.
 	d.APIKeys, d.Tools, d.Params = slices.Clone(d.APIKeys), slices.Clone(d.Tools), maps.Clone(d.Params)
+	d.Schema = slices.Clone(d.Schema)
 	d.BeforeExecute, d.AfterExecute = slices.Clone(d.BeforeExecute), slices.Clone(d.AfterExecute)
 	if d.Getenv == nil {
 		d.Getenv = os.Getenv
@@ -99,6 +119,8 @@ func (c *Config) withDefaults() *Config {
 	d.Model = cmp.Or(d.Model, d.Getenv("GLUEPIPE_MODEL"), defaultModel)
 	d.ToolTimeout = cmp.Or(d.ToolTimeout, time.Minute)
 	d.MaxToolIterations = cmp.Or(d.MaxToolIterations, 10)
+	d.MaxRepairs = cmp.Or(d.MaxRepairs, 1)
+	d.EmbedBatch = cmp.Or(d.EmbedBatch, defaultEmbedBatch)
 	d.MaxConcurrent = cmp.Or(d.MaxConcurrent, defaultMaxConcurrent)
 	d.MaxPending = cmp.Or(d.MaxPending, max(4*d.MaxConcurrent, minDefaultPending))
 	if d.RetryFailed {
@@ -132,7 +154,7 @@ func (c *Config) validate() error {
 	if _, err := c.ErrorStrategy.MarshalText(); err != nil {
 		return &ConfigError{"ErrorStrategy", err}
 	}
-	if err := (stages.Defaults{Params: c.Params}).Validate(); err != nil {
+	if err := (stages.Defaults{Params: c.Params, KeepRaw: c.KeepRaw}).Validate(); err != nil {
 		return &ConfigError{"Params", errors.Unwrap(err)}
 	}
 	if err := (stages.Defaults{Tools: c.Tools}).Validate(); err != nil {
@@ -148,6 +170,9 @@ func (c *Config) validate() error {
 	}{
 		{"MaxConcurrent", c.MaxConcurrent < 1, "1 or more"},
 		{"MaxPending", c.MaxPending < 1, "1 or more"},
+		{"MaxRepairs", c.MaxRepairs < -1, "1 or more, or -1 for none"},
+		{"EmbedBatch", c.EmbedBatch < -1, "1 or more, or -1 for none"},
+		{"Schema", c.Schema != nil && c.Params["response_format"] != nil, "either Schema or a response_format in Params"},
 		{"AbortAfter", c.AbortAfter < -1, "1 or more, or -1 for never"},
 		{"MaxToolIterations", c.MaxToolIterations < -1, "1 or more, or -1 for no bound"},
 		{"RateLimit.RPM", c.RateLimit.RPM < 0, "0 or more"},

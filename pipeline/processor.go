@@ -14,6 +14,7 @@ import (
 // limits hold over all its runs together. Close it when it is no longer needed.
 type BatchProcessor struct {
 	config *Config
+	schema *stages.Schema // nil: none
 	models *models
 	drain  *drain
 }
@@ -25,11 +26,18 @@ func NewBatchProcessor(cfg *Config) (*BatchProcessor, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
+	var schema *stages.Schema
+	if config.Schema != nil {
+		var err error
+		if schema, err = stages.NewSchema(config.Schema); err != nil {
+			return nil, &ConfigError{"Schema", err}
+		}
+	}
 	models, err := newModels(config)
 	if err != nil {
 		return nil, err
 	}
-	return &BatchProcessor{config: config, models: models, drain: newDrain()}, nil
+	return &BatchProcessor{config: config, schema: schema, models: models, drain: newDrain()}, nil
 }
 
 // Process runs the requests and returns when all are done, with their results in the requests' order; under [batch.Skip] the

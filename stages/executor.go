@@ -26,9 +26,15 @@ type ExecutorConfig struct {
 	// RequestTimeout bounds one request over all its attempts, tools and backoffs; waits for limits, which the Completer adds
 	// to Call.Waited, don't count. 0 or less: none. Each call gets what is left of it as its timeout, if that is less.
 	RequestTimeout time.Duration
-	AllowTruncated bool     // an answer cut at its token limit is a success
-	KeepRaw        bool     // keep each answer's bytes in Result.Raw
-	Tracker        *Tracker // is told which requests are in work; nil: nobody is
+	// MaxRepairs is how many answers of a conversation that break their schema are asked for again, with what is wrong with
+	// them; 0 or less: none. See Defaults.Schema.
+	MaxRepairs     int
+	AllowTruncated bool // an answer cut at its token limit is a success
+	KeepRaw        bool // keep each answer's bytes in Result.Raw
+	// EmbedBatch is how many requests for the embedding of a text one call asks for, where they have the model, the params and
+	// the timeout in common; 0 or 1: each has a call of its own, as with KeepRaw. See [Execute].
+	EmbedBatch int
+	Tracker    *Tracker // is told which requests are in work; nil: nobody is
 }
 
 // NewExecutor returns an executor. It panics without a Completer or with MaxConcurrent below 1.
@@ -41,23 +47,41 @@ func NewExecutor(config ExecutorConfig) *Executor {
 
 // Execute makes the stage that asks the model, with up to MaxConcurrent long-lived workers. Settled items pass untouched. When
 // ctx ends, calls in flight are cancelled and what is not done becomes unfinished; when the run drains, what has not begun.
+//
+// Requests for the embedding of a text wait a few milliseconds for others, to be asked for together by as many workers again:
+// EmbedBatch of them, or what some thousand tokens hold. Each has its vector, the whole time of the call, and its share of
+// the tokens and the cost. A call that fails for good because of one of them (a text that is too long) is made again for
+// either half, within the same attempt; a failure that can be cured is each one's, and Retry makes its call alone.
 func Execute(e *Executor) batch.Stage {
 	return func(ctx context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
 		draining := batch.Draining(ctx)
+		gather := e.newGatherer(ctx, out)
+		defer gather.finish()
 		workers(e.config.MaxConcurrent, func() {
 			for item := range in {
-				if !item.Settled() {
-					select {
-					case <-draining:
-						leaveForLater(item)
-					default:
-						e.attempt(ctx, item)
-					}
+				switch {
+				case item.Settled():
+				case isDraining(draining):
+					leaveForLater(item)
+				case gather.wants(item):
+					gather.in <- item
+					continue
+				default:
+					e.attempt(ctx, item)
 				}
 				out <- item
 			}
 		})
 		return nil
+	}
+}
+
+func isDraining(draining <-chan struct{}) bool {
+	select {
+	case <-draining:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -77,14 +101,28 @@ func (e *Executor) attempt(ctx context.Context, item *batch.Item) {
 }
 
 func (e *Executor) try(ctx context.Context, item *batch.Item) {
+	if !prepare(ctx, item) {
+		return
+	}
+	if recovered := panics.Try(func() {
+		if err := e.converse(ctx, item); err != nil {
+			e.fail(ctx, item, err) // inside, since a Completer's error may panic too
+		}
+	}); recovered != nil {
+		item.Fail(batch.ErrServer.Errorf("the model call panicked: %v", recovered.Value))
+	}
+}
+
+// prepare gets an item ready for an attempt, unless there can't be one.
+func prepare(ctx context.Context, item *batch.Item) bool {
 	if ctx.Err() != nil {
 		cutShort(ctx, item)
-		return
+		return false
 	}
 	if item.Effective == nil {
 		item.Fail(batch.ErrInvalidRequest.Errorf(
 			"%sthe request was not validated: stages.Validate goes before stages.Execute", at(item)))
-		return
+		return false
 	}
 	if item.Result == nil {
 		item.Settle(&batch.Result{})
@@ -96,13 +134,7 @@ func (e *Executor) try(ctx context.Context, item *batch.Item) {
 	if r.Attempts > 1 {
 		r.SetMetadata("_retried", true)
 	}
-	if recovered := panics.Try(func() {
-		if err := e.converse(ctx, item); err != nil {
-			e.fail(ctx, item, err) // inside, since a Completer's error may panic too
-		}
-	}); recovered != nil {
-		item.Fail(batch.ErrServer.Errorf("the model call panicked: %v", recovered.Value))
-	}
+	return true
 }
 
 func (e *Executor) fail(ctx context.Context, item *batch.Item, err error) {
@@ -133,6 +165,9 @@ func (e *Executor) converse(ctx context.Context, item *batch.Item) error {
 		if err != nil {
 			return err
 		}
+		if request.Input != nil {
+			return embedded(r, answer)
+		}
 		calls := answer.ToolCalls()
 		switch {
 		case answer.FinishReason == "length" && !e.config.AllowTruncated:
@@ -141,6 +176,11 @@ func (e *Executor) converse(ctx context.Context, item *batch.Item) error {
 		case answer.Refusal != "" && len(calls) == 0:
 			r.Response = answer.Text
 			return failure(batch.ErrContentFilter, "the model refused: %s", answer.Refusal)
+		case len(calls) == 0 && item.Structure != nil:
+			if again, err := e.structure(ctx, item, answer); !again {
+				return err
+			}
+			continue
 		case len(calls) == 0:
 			r.Response, r.Success = answer.Text, true
 			return nil

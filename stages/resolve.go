@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/llm"
 )
 
 // resolve fills in the defaults and returns what is wrong with the request.
@@ -26,10 +27,48 @@ func (v *validator) resolve(r *batch.Request) error {
 		execute := true
 		r.ExecuteTools = &execute
 	}
-	for _, check := range []func(*batch.Request) error{v.resolveMessages, v.resolveTools, v.resolveParams, checkLimits} {
-		if err := check(r); err != nil {
+	if r.Input != nil {
+		if err := v.resolveInput(r); err != nil {
 			return err
 		}
+	} else {
+		if err := v.resolveMessages(r); err != nil {
+			return err
+		}
+		if err := v.resolveTools(r); err != nil {
+			return err
+		}
+	}
+	if err := v.resolveParams(r); err != nil {
+		return err
+	}
+	return checkLimits(r)
+}
+
+// resolveInput checks a request for embeddings, to which nothing of a chat applies.
+func (v *validator) resolveInput(r *batch.Request) error {
+	for _, other := range [...]struct {
+		field string
+		set   bool
+	}{
+		{"user_message", r.UserMessage != ""},
+		{"messages", r.Messages != nil},
+		{"system_prompt", r.SystemPrompt != ""},
+		{"tools", len(r.Tools) > 0},
+		{"response_format", r.ResponseFormat != nil},
+	} {
+		if other.set {
+			return fmt.Errorf(`fields "input" and %q: want embeddings or a chat`, other.field)
+		}
+	}
+	if _, twice := r.Params["input"]; twice {
+		return errors.New(`field "params": "input" is a field of the request itself`)
+	}
+	switch n := llm.CountInputs(r.Input); {
+	case n == 0 || !json.Valid(r.Input):
+		return errors.New(`field "input": want a text or a list, which are not empty`)
+	case n > 1 && !v.KeepRaw:
+		return fmt.Errorf(`field "input": want one text, got %d: a result holds one embedding`, n)
 	}
 	return nil
 }
@@ -131,13 +170,13 @@ func (v *validator) resolveParams(r *batch.Request) error {
 		}
 		maps.Copy(r.Params, own)
 	}
-	if err := checkParams(r.Params); err != nil {
+	if err := checkParams(r.Params, v.KeepRaw); err != nil {
 		return fmt.Errorf(`field "params": %w`, err)
 	}
 	return nil
 }
 
-func checkParams(params map[string]any) error {
+func checkParams(params map[string]any, keepRaw bool) error {
 	for _, owned := range []string{"model", "messages", "tools"} {
 		if _, ok := params[owned]; ok {
 			return fmt.Errorf(`%q is a field of the request itself`, owned)
@@ -146,7 +185,7 @@ func checkParams(params map[string]any) error {
 	if isJSON(params["stream"], "true") {
 		return errors.New(`"stream" is not supported: results are whole answers`)
 	}
-	if n, ok := params["n"]; ok && !isJSON(n, "1") && !isJSON(n, "null") {
+	if n, ok := params["n"]; ok && !keepRaw && !isJSON(n, "1") && !isJSON(n, "null") {
 		return errors.New(`"n": want 1: a result holds one answer`)
 	}
 	return checkEncodable(params)

@@ -3,6 +3,8 @@ package stages
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -24,6 +26,15 @@ type Defaults struct {
 	MaxToolIterations int // tool turns of one conversation; 0: 10, below 0: no bound
 	Timeout           time.Duration
 	Params            map[string]any
+	// Schema is what the answers of chats follow that ask for no response_format of their own; nil: nothing. It is sent as the
+	// response_format, and the executor checks the answers.
+	Schema *Schema
+	// SchemaInPrompt puts the schema into the system prompt instead. That happens anyway where the request's provider doesn't
+	// take it as a response_format (llm.Provider).
+	SchemaInPrompt bool
+	// KeepRaw says that results keep the raw answers ([ExecutorConfig]), so that a request may ask for more than one answer or
+	// embedding: the result itself has the first answer, and one embedding or none.
+	KeepRaw bool
 	// Fingerprints asks for Item.Fingerprint, for runs that can be continued.
 	Fingerprints bool
 }
@@ -34,12 +45,20 @@ func (d Defaults) Validate() error {
 		field string
 		err   error
 	}{
-		{"Params", checkParams(d.Params)},
+		{"Params", checkParams(d.Params, d.KeepRaw)},
 		{"Tools", checkTools(d.Tools)},
+		{"Schema", checkSchema(d)},
 	} {
 		if check.err != nil {
 			return fmt.Errorf("%s: %w", check.field, check.err)
 		}
+	}
+	return nil
+}
+
+func checkSchema(d Defaults) error {
+	if _, twice := d.Params["response_format"]; twice && d.Schema != nil {
+		return errors.New(`the params have a response format, too`)
 	}
 	return nil
 }
@@ -64,6 +83,9 @@ func Validate(d Defaults) batch.Stage {
 	d.Tools = slices.Clip(d.Tools) // all requests share it: what a stage appends must not
 	return func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
 		v := &validator{Defaults: d, idPrefix: "batch-" + uuid.NewString() + "-", ids: newIDSet()}
+		if d.Schema != nil {
+			v.structure = d.Schema.read
+		}
 		for item := range in {
 			v.validate(item)
 			out <- item
@@ -74,8 +96,9 @@ func Validate(d Defaults) batch.Stage {
 
 type validator struct {
 	Defaults
-	idPrefix string
-	ids      *idSet
+	idPrefix  string
+	ids       *idSet
+	structure func(string) (json.RawMessage, error) // the schema's; nil without one
 }
 
 func (v *validator) validate(item *batch.Item) {
@@ -102,6 +125,9 @@ func (v *validator) validate(item *batch.Item) {
 		effective.ID = v.idPrefix + strconv.FormatInt(item.Index, 10)
 	}
 	err := v.resolve(&effective)
+	if err == nil && v.Schema != nil && v.applySchema(&effective) {
+		item.Structure = v.structure
+	}
 	if id := effective.ID; !v.ids.add(id) {
 		err = fmt.Errorf("duplicate id %q", id)
 		effective.ID = v.newID(item)

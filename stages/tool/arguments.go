@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
+
+	jsonschemas "github.com/gluepipe/gluepipe/stages/internal/schema"
 )
 
 // decode checks arguments against the schema and decodes them into args, a pointer.
@@ -31,7 +29,7 @@ func (s *schema) decode(arguments json.RawMessage, args any) error {
 		maps.DeleteFunc(members, func(name string, value any) bool { return value == nil && s.optional[name] })
 	}
 	if err := s.compiled.Validate(doc); err != nil {
-		return explain(err)
+		return jsonschemas.Explain(err)
 	}
 	// From doc rather than from arguments: a Go int can't be read from 3.0.
 	plain, err := json.Marshal(doc)
@@ -81,62 +79,6 @@ func plainNumber(n json.Number) (json.Number, error) {
 	return n, nil
 }
 
-// maxReasons bounds how many things that are wrong one error names: a model needs a few, not all of a long list.
-const maxReasons = 5
-
-// explain says in one line what is wrong with arguments that break their schema.
-func explain(err error) error {
-	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
-	if !ok {
-		return err
-	}
-	reasons := appendReasons(nil, invalid, message.NewPrinter(language.English))
-	slices.Sort(reasons) // the validator ranges over maps
-	reasons = slices.Compact(reasons)
-	more := ""
-	if n := len(reasons) - maxReasons; n > 0 {
-		reasons, more = reasons[:maxReasons], fmt.Sprintf("; and %d more", n)
-	}
-	return errors.New(strings.Join(reasons, "; ") + more)
-}
-
-func appendReasons(reasons []string, e *jsonschema.ValidationError, printer *message.Printer) []string {
-	for _, cause := range e.Causes {
-		reasons = appendReasons(reasons, cause, printer)
-	}
-	if len(e.Causes) > 0 {
-		return reasons
-	}
-	at := func(reason string, path ...string) string {
-		return fmt.Sprintf("at %q: %s", pointer(slices.Concat(e.InstanceLocation, path)), reason)
-	}
-	switch k := e.ErrorKind.(type) {
-	case *kind.Required:
-		for _, name := range k.Missing {
-			reasons = append(reasons, at("missing property", name))
-		}
-	case *kind.AdditionalProperties:
-		for _, name := range k.Properties {
-			reasons = append(reasons, at("unknown property", name))
-		}
-	default:
-		reasons = append(reasons, at(e.ErrorKind.LocalizedString(printer)))
-	}
-	return reasons
-}
-
-var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
-
-// pointer writes a path as a JSON pointer.
-func pointer(path []string) string {
-	var b strings.Builder
-	for _, name := range path {
-		b.WriteByte('/')
-		b.WriteString(pointerEscapes.Replace(name))
-	}
-	return b.String()
-}
-
 // explainDecoding puts the decoder's words for a value that its Go type can't hold (an int8 of 300) into the schema's.
 func explainDecoding(err error) error {
 	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
@@ -144,5 +86,5 @@ func explainDecoding(err error) error {
 		return err
 	}
 	path := strings.Split(mismatch.Field, ".")
-	return fmt.Errorf("at %q: %s doesn't fit, want %v", pointer(path), mismatch.Value, mismatch.Type)
+	return fmt.Errorf("at %q: %s doesn't fit, want %v", jsonschemas.Pointer(path), mismatch.Value, mismatch.Type)
 }

@@ -1,9 +1,7 @@
 package tool
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -11,6 +9,8 @@ import (
 	reflected "github.com/invopop/jsonschema"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/sourcegraph/conc/panics"
+
+	jsonschemas "github.com/gluepipe/gluepipe/stages/internal/schema"
 )
 
 // schema is the JSON schema of a tool's arguments, to show and to check with. It is safe for concurrent use.
@@ -40,7 +40,7 @@ func newSchema(t reflect.Type) (*schema, error) {
 	if s.json, err = json.Marshal(root); err != nil {
 		return nil, fmt.Errorf("encoding the schema: %w", err)
 	}
-	if s.compiled, err = compile(s.json); err != nil {
+	if s.compiled, err = jsonschemas.Compile(s.json); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -57,31 +57,4 @@ func reflectSchema(t reflect.Type) (*reflected.Schema, error) {
 		root.Properties = reflected.NewProperties()
 	}
 	return root, nil
-}
-
-// noLoader keeps a $ref in a schema from opening files or URLs.
-type noLoader struct{}
-
-func (noLoader) Load(string) (any, error) {
-	return nil, errors.New("a tool's schema refers to nothing outside itself")
-}
-
-func compile(data []byte) (*jsonschema.Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("reading the schema: %w", err)
-	}
-	const name = "mem:///arguments"
-	compiler := jsonschema.NewCompiler()
-	compiler.DefaultDraft(jsonschema.Draft2020)
-	compiler.UseLoader(noLoader{})
-	compiler.AssertFormat()
-	if err := compiler.AddResource(name, doc); err != nil {
-		return nil, fmt.Errorf("compiling the schema: %w", err)
-	}
-	compiled, err := compiler.Compile(name)
-	if err != nil {
-		return nil, fmt.Errorf("compiling the schema: %w", err)
-	}
-	return compiled, nil
 }
