@@ -24,28 +24,25 @@ type Schema struct {
 // NewSchema reads a JSON schema. It may refer to nothing outside itself; without a "$schema" it is of draft 2020-12, and
 // formats are checked.
 func NewSchema(schema json.RawMessage) (*Schema, error) {
-	var root struct {
-		Title string `json:"title"`
-	}
-	if err := json.Unmarshal(schema, &root); err != nil {
-		if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && mistyped.Field == "" {
-			return nil, errors.New("want a JSON schema that is an object")
-		}
-		return nil, fmt.Errorf("reading the schema: %w", err)
-	}
-	compiled, err := jsonschemas.Compile(schema)
-	if err != nil {
-		return nil, err
-	}
 	plain, err := jsonappend.Raw(nil, schema)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the schema: %w", err)
 	}
 	if plain[0] != '{' {
 		return nil, errors.New("want a JSON schema that is an object")
 	}
+	compiled, err := jsonschemas.Compile(plain)
+	if err != nil {
+		return nil, err
+	}
+	var root struct {
+		Title string `json:"title"`
+	}
+	if err := json.Unmarshal(plain, &root); err != nil {
+		return nil, fmt.Errorf("reading the schema: %w", err)
+	}
 	format := jsonappend.String([]byte(`{"type":"json_schema","json_schema":{"name":`), schemaName(root.Title))
-	if jsonschemas.CheckStrict(schema) == nil {
+	if jsonschemas.CheckStrict(plain) == nil {
 		format = append(format, `,"strict":true`...)
 	}
 	format = append(append(append(format, `,"schema":`...), plain...), "}}"...)

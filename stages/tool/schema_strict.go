@@ -98,8 +98,8 @@ func strictFields(s *reflected.Schema, t reflect.Type) error {
 		if !ok {
 			continue // not in the JSON
 		}
-		if len(property.OneOf) == 2 { // the tag nullable
-			property = property.OneOf[0]
+		if options := property.OneOf; len(options) == 2 && options[1].Type == "null" { // the tag nullable
+			property = options[0]
 		}
 		if err := strict(property, field.Type, "field "+field.Name); err != nil {
 			return err
