@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -92,6 +93,8 @@ func TestAnImageThatCannotBeSentFailsItsRow(t *testing.T) {
 		"no file":        {"nowhere.png", `image "nowhere.png": no such file or directory`},
 		"no image":       {secret, `passwd.png": want a PNG, JPEG, GIF or WebP image, got text/plain`},
 		"SVG":            {imageFile(t, "a.svg", "<svg></svg>"), `a.svg": want a PNG, JPEG, GIF or WebP image, got `},
+		"PDF":            {imageFile(t, "a.png", "%PDF-1.4"), `a.png": want a PNG, JPEG, GIF or WebP image, got application/pdf`},
+		"BMP":            {imageFile(t, "a.png", "BM"), `a.png": want a PNG, JPEG, GIF or WebP image, got image/bmp`},
 		"empty file":     {imageFile(t, "a.png", ""), `a.png": want a PNG, JPEG, GIF or WebP image, got `},
 		"no image bytes": {[]byte("hello"), `image: want a PNG, JPEG, GIF or WebP image, got text/plain`},
 		"too large":      {large, `large.png": the row's images are larger than the allowed 100 bytes`},
@@ -123,8 +126,19 @@ func TestAnImageThatCannotBeSentFailsItsRow(t *testing.T) {
 
 func TestMaxImageBytesHasADefaultAndCanBeSwitchedOff(t *testing.T) {
 	path := imageFile(t, "a.png", png+strings.Repeat("x", 20<<20))
-	for limit, good := range map[int64]bool{0: false, -1: true, 30 << 20: true} {
+	for limit, good := range map[int64]bool{0: false, -1: true} {
 		src := mustRows(t, texts("image", []any{path}), source.RowOptions{Prompt: "a", ImageColumn: "image", MaxImageBytes: limit})
 		require.Equal(t, good, next(t, src).Result == nil)
 	}
+}
+
+func TestAFileThatIsTooLargeIsNotReadWhole(t *testing.T) {
+	path := imageFile(t, "huge.png", png)
+	require.NoError(t, os.Truncate(path, 1<<30)) // a hole, which takes no space
+	src := showing(t, path)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	require.Contains(t, failure(t, src), "larger than the allowed 100 bytes")
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }

@@ -13,12 +13,12 @@ import (
 
 const (
 	maxPromptBytes = 16 << 20
-	maxPromptTurns = 1 << 20
+	maxPromptTurns = 250_000
 )
 
 var (
 	errLongPrompt = errors.New("it prints more than 16 MiB")
-	errManyTurns  = errors.New("its loops take more than a million turns")
+	errManyTurns  = errors.New("its loops take more than 250,000 turns")
 )
 
 // PromptColumns returns the names of the columns that a prompt's template uses (see [RowOptions]), so that a reader can leave

@@ -28,6 +28,7 @@ func thing() *batch.Row {
 			{Name: "float", Type: batch.FloatColumn},
 			{Name: "million", Type: batch.FloatColumn},
 			{Name: "digits", Type: batch.FloatColumn},
+			{Name: "minus", Type: batch.FloatColumn},
 			{Name: "yes", Type: batch.BoolColumn},
 			{Name: "time", Type: batch.TimeColumn},
 			{Name: "bytes", Type: batch.BytesColumn},
@@ -40,7 +41,7 @@ func thing() *batch.Row {
 			"a <b> & \"c\" ü", nil, "", "mine", "4",
 			int64(5), int64(1<<62 + 1),
 			0.5, 1e6,
-			json.Number("1.50"), true,
+			json.Number("1.50"), json.Number("-0"), true,
 			time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)), []byte("bytes"),
 			[]byte{0xff},
 			[]float32{1, 0.5},
@@ -56,6 +57,7 @@ func TestWhatPromptsPrint(t *testing.T) {
 		`{{index . "my column"}}`:           "mine",
 		`{{.int}} {{.big}}`:                 "5 4611686018427387905",
 		`{{.float}} {{.million}}`:           "0.5 1000000",
+		`{{.minus}}`:                        "-0",
 		`{{.digits}}`:                       "1.50",
 		`{{.yes}}`:                          "true",
 		`{{.time}}`:                         "2026-01-02T03:04:05+01:00",
@@ -180,10 +182,10 @@ func TestARowThatItsPromptDoesNotFitFailsAlone(t *testing.T) {
 
 func TestAPromptWithoutEndFailsItsRow(t *testing.T) {
 	for template, want := range map[string]string{
-		"{{range 10000000000000}}{{end}}":                                                "its loops take more than a million turns",
-		"{{range 2000}}{{range 2000}}{{end}}{{end}}":                                     "its loops take more than a million turns",
-		"{{range .n}}{{if false}}{{end}}{{continue}}{{end}}":                             "its loops take more than a million turns",
-		"{{range 1000000}}{{$.long}}{{end}}":                                             "it prints more than 16 MiB",
+		"{{range 10000000000000}}{{end}}":                                                "its loops take more than 250,000 turns",
+		"{{range 2000}}{{range 2000}}{{end}}{{end}}":                                     "its loops take more than 250,000 turns",
+		"{{range .n}}{{if false}}{{end}}{{continue}}{{end}}":                             "its loops take more than 250,000 turns",
+		"{{range 100000}}{{$.long}}{{end}}":                                              "it prints more than 16 MiB",
 		`{{$x := .long}}{{range 100}}{{$x = printf "%s%s" $x $x}}{{end}}`:                "it prints more than 16 MiB",
 		`{{$x := .long}}{{range 100}}{{$x = print $x $x}}{{end}}`:                        "it prints more than 16 MiB",
 		`{{$x := .long}}{{range 100}}{{$x = json (println $x $x)}}{{end}}`:               "it prints more than 16 MiB",
@@ -229,6 +231,16 @@ func TestPromptColumns(t *testing.T) {
 		got, err := source.PromptColumns(template)
 		require.NoError(t, err, template)
 		require.Equal(t, want, got, template)
+	}
+}
+
+func TestWhatIsNotTheRowMayHaveAnyField(t *testing.T) {
+	for _, template := range []string{
+		"{{range $k, $v := .}}{{$k}} {{$v.a}}{{end}}", "{{range .}}{{.a}}{{end}}", "{{with .json}}{{.a}}{{end}}",
+		"{{with $x := .json}}{{$x.a}}{{end}}", "{{$x := .}}{{$x = .json}}{{$x.a}}", "{{with index . \"json\"}}{{.a}}{{end}}",
+	} {
+		src := mustRows(t, texts("json", []any{json.RawMessage(`{"a":"b"}`)}), source.RowOptions{Prompt: template})
+		require.Contains(t, asked(t, src), "b", template)
 	}
 }
 

@@ -29,7 +29,7 @@ import (
 //	default D X     D where X is NULL or empty: {{.name | default "someone"}}
 //
 // eq, ne, lt, le, gt and ge compare a number with a number, also where one of them came as a text (as all do in CSV), and
-// anything else by what it prints as. A prompt is at most 16 MiB long, and takes at most a million turns of its loops.
+// anything else by what it prints as. A prompt is at most 16 MiB long, and takes at most 250,000 turns of its loops.
 type RowOptions struct {
 	// Prompt is the template of the user's message. A row that makes it empty fails.
 	Prompt string

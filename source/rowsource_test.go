@@ -228,6 +228,9 @@ func TestARowThatCannotBeReadFailsAloneAndSaysWhere(t *testing.T) {
 	require.Equal(t, "line 2, column 3: bare quote", item.Result.Error)
 	require.Equal(t, batch.ErrInvalidRequest, item.Result.ErrorType)
 	require.Equal(t, batch.FingerprintRecord([]byte("b\"ad")), item.Result.Fingerprint)
+	bad, ok := errors.AsType[*source.RowError](item.Result.Err)
+	require.True(t, ok)
+	require.Nil(t, bad.Raw, "its bytes are the reader's")
 	require.Equal(t, "c", asked(t, src))
 }
 
