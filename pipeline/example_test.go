@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -177,4 +178,38 @@ func ExampleEngine_Run() {
 	// seen one
 	// seen two
 	// 2
+}
+
+func ExampleStructured() {
+	type review struct {
+		Summary   string `json:"summary"`
+		Sentiment string `json:"sentiment" jsonschema:"enum=good"`
+	}
+	response, err := pipeline.BatchComplete(context.Background(), []batch.Request{{UserMessage: "I loved it."}},
+		&pipeline.Config{Model: model, Schema: pipeline.Structured[review]()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var got review
+	if err := json.Unmarshal(response.Results[0].StructuredOutput, &got); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%+v\n", got)
+	// Output: {Summary:I loved it. Sentiment:good}
+}
+
+func Example_embeddings() {
+	response, err := pipeline.BatchComplete(context.Background(), []batch.Request{
+		{ID: "a", Input: batch.Text("I loved it.")},
+		{ID: "b", Input: batch.Text("Never again.")},
+	}, &pipeline.Config{Model: model})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range response.Results {
+		fmt.Println(r.ID, len(r.Embedding))
+	}
+	// Output:
+	// a 8
+	// b 8
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/llm"
 )
 
 // runTools returns the tools that the runs of these tests know.
@@ -86,6 +87,44 @@ func TestValidateSaysWhatIsWrongAndWhere(t *testing.T) {
 		"several answers": {
 			batch.Request{UserMessage: "hi", Params: map[string]any{"n": json.RawMessage("2")}},
 			`field "params": "n": want 1: a result holds one answer`,
+		},
+		"an embedding of nothing": {
+			batch.Request{Input: json.RawMessage(`""`)}, `field "input": want a text or a list, which are not empty`,
+		},
+		"an embedding of an empty list": {
+			batch.Request{Input: json.RawMessage(`[]`)}, `field "input": want a text or a list, which are not empty`,
+		},
+		"an embedding of a number": {
+			batch.Request{Input: json.RawMessage(`1`)}, `field "input": want a text or a list, which are not empty`,
+		},
+		"an embedding of what is not JSON": {
+			batch.Request{Input: json.RawMessage(`"a`)}, `field "input": want a text or a list, which are not empty`,
+		},
+		"embeddings of a list": {
+			batch.Request{Input: json.RawMessage(`["a","b"]`)}, `field "input": want one text, got 2: a result holds one embedding`,
+		},
+		"an embedding and a question": {
+			batch.Request{Input: json.RawMessage(`"a"`), UserMessage: "b"},
+			`fields "input" and "user_message": want embeddings or a chat`,
+		},
+		"an embedding and a chat": {
+			batch.Request{Input: json.RawMessage(`"a"`), Messages: chat}, `fields "input" and "messages": want embeddings or a chat`,
+		},
+		"an embedding and a system prompt": {
+			batch.Request{Input: json.RawMessage(`"a"`), SystemPrompt: "b"},
+			`fields "input" and "system_prompt": want embeddings or a chat`,
+		},
+		"an embedding and tools": {
+			batch.Request{Input: json.RawMessage(`"a"`), Tools: []batch.Tool{{Name: "ping"}}},
+			`fields "input" and "tools": want embeddings or a chat`,
+		},
+		"an embedding and a response format": {
+			batch.Request{Input: json.RawMessage(`"a"`), ResponseFormat: json.RawMessage(`{}`)},
+			`fields "input" and "response_format": want embeddings or a chat`,
+		},
+		"an input among the params of an embedding": {
+			batch.Request{Input: json.RawMessage(`"a"`), Params: map[string]any{"input": "b"}},
+			`field "params": "input" is a field of the request itself`,
 		},
 		"tool turns below -1": {
 			batch.Request{UserMessage: "hi", MaxToolIterations: -2},
@@ -441,4 +480,54 @@ func TestDefaultsThatNoRequestCouldBeSentWithAreNamed(t *testing.T) {
 	fine := stages.Defaults{Params: map[string]any{"n": 1, "temperature": 0}, Tools: []batch.Tool{{Name: "a"}, {Raw: raw}, {Raw: raw}}}
 	require.NoError(t, fine.Validate())
 	require.NoError(t, stages.Defaults{}.Validate())
+}
+
+func TestNothingOfAChatAppliesToEmbeddings(t *testing.T) {
+	items := []*batch.Item{{Request: &batch.Request{Input: json.RawMessage(`"a"`), Tools: []batch.Tool{}}}}
+	e := validated(t, items, stages.Defaults{
+		Model: "m", SystemPrompt: "be brief", Tools: runTools(), Params: map[string]any{"dimensions": 3}, Timeout: time.Second,
+		Schema: schemaOf(t, `{}`),
+	})[0].Effective
+	require.Equal(t, "m", e.Model)
+	require.Equal(t, `"a"`, string(e.Input))
+	require.Equal(t, map[string]any{"dimensions": 3}, e.Params)
+	require.Equal(t, time.Second, e.Timeout)
+	require.Empty(t, e.Messages)
+	require.Empty(t, e.Tools)
+	require.Empty(t, e.ResponseFormat)
+}
+
+// TestABodyOfABatchFileReachesTheModelAsItWasWritten holds for runs that keep raw answers, as those of batch files do.
+func TestABodyOfABatchFileReachesTheModelAsItWasWritten(t *testing.T) {
+	const body = `{"model":"ft:gpt-4o-mini:org::id","messages":[{"role":"developer","content":"x"},{"role":"user","content":"y"},` +
+		`{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function",` +
+		`"function":{"name":"f","arguments":"{}"}}],"refusal":null},{"role":"tool","content":"z","tool_call_id":"1"}],` +
+		`"tools":[{"type":"function","function":{"name":"f","strict":false}},{"type":"web_search"}],` +
+		`"response_format":{"type":"text"},"function_call":"auto","functions":[{"name":"g"}],"logprobs":false,"n":3,` +
+		`"stream":false,"temperature":0,"tool_choice":null,"top_p":1.0}`
+	var fields map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(body), &fields))
+	request := batch.Request{ID: "a", Params: map[string]any{}}
+	for name, raw := range fields {
+		switch name {
+		case "model", "messages", "tools", "response_format":
+		default:
+			request.Params[name] = raw
+			delete(fields, name)
+		}
+	}
+	rest, err := json.Marshal(fields)
+	require.NoError(t, err)
+	params := request.Params
+	require.NoError(t, json.Unmarshal(rest, &request))
+	request.Params = params
+	e := validated(t, []*batch.Item{{Request: &request}}, stages.Defaults{KeepRaw: true, Schema: schemaOf(t, `{}`)})[0].Effective
+	sent, err := llm.AppendBody(nil, &llm.Call{
+		Model: e.Model, Messages: e.Messages, Tools: e.Tools, ResponseFormat: e.ResponseFormat, Params: e.Params,
+	})
+	require.NoError(t, err)
+	require.Equal(t, body, string(sent))
+
+	list := []*batch.Item{{Request: &batch.Request{Input: json.RawMessage(`["a",[1]]`)}}}
+	validated(t, list, stages.Defaults{KeepRaw: true})
 }

@@ -2,6 +2,7 @@ package llm_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -128,4 +129,15 @@ func ExampleNewLimiter() {
 	// Output:
 	// calls wait: slow down (1 in flight)
 	// hello <nil>
+}
+
+func ExampleCountInputs() {
+	for _, input := range []string{`"a text"`, `["two", "texts"]`, `[15339, 1917]`, `""`} {
+		fmt.Println(input, llm.CountInputs(json.RawMessage(input)))
+	}
+	// Output:
+	// "a text" 1
+	// ["two", "texts"] 2
+	// [15339, 1917] 1
+	// "" 0
 }

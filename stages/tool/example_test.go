@@ -3,6 +3,7 @@ package tool_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -91,4 +92,15 @@ func ExampleSelect() {
 	// Output:
 	// 1 <nil>
 	// unknown tool "calculator"; the tools are: calculate, now
+}
+
+func ExampleStrictSchema() {
+	type answer struct {
+		Stars int     `json:"stars"`
+		Note  *string `json:"note"`
+	}
+	schema, err := tool.StrictSchema(reflect.TypeFor[answer]())
+	fmt.Println(string(schema), err)
+	// Output:
+	// {"properties":{"stars":{"type":"integer"},"note":{"anyOf":[{"type":"string"},{"type":"null"}]}},"additionalProperties":false,"type":"object","required":["stars","note"],"title":"answer"} <nil>
 }
