@@ -13,6 +13,7 @@ import (
 type codec struct {
 	extension string // of the names of files that are compressed by it
 	magic     string // what they begin with
+	header    string // what members that the encoder makes begin with
 	empty     string // a member without text
 	encoder   func() memberEncoder
 	decoder   func(in *bufio.Reader) memberDecoder
@@ -73,24 +74,40 @@ func (c *codec) compressed(fill func(io.Writer) error) func(io.Writer) error {
 		return fill
 	}
 	return func(w io.Writer) error {
-		encoder := c.encoder()
-		if err := encoder.begin(w); err != nil {
+		member := memberWriter{w: w, encoder: c.encoder()}
+		if err := fill(&member); err != nil {
 			return err
 		}
-		text := countingWriter{w: encoder}
-		if err := fill(&text); err != nil {
-			return err
-		}
-		if text.n == 0 {
+		if !member.begun {
 			_, err := io.WriteString(w, c.empty)
 			return err
 		}
-		if err := encoder.Flush(); err != nil {
+		if err := member.encoder.Flush(); err != nil {
 			return err
 		}
-		_, err := w.Write(encoder.end())
+		_, err := w.Write(member.encoder.end())
 		return err
 	}
+}
+
+// memberWriter begins a member with the first of its text.
+type memberWriter struct {
+	w       io.Writer
+	encoder memberEncoder
+	begun   bool
+}
+
+func (m *memberWriter) Write(text []byte) (int, error) {
+	if len(text) == 0 {
+		return 0, nil
+	}
+	if !m.begun {
+		if err := m.encoder.begin(m.w); err != nil {
+			return 0, err
+		}
+		m.begun = true
+	}
+	return m.encoder.Write(text)
 }
 
 // textOf returns the text of a file of results, decompressed where it is compressed. What broke off at its end is left
@@ -100,15 +117,4 @@ func textOf(path string, file *os.File) io.Reader {
 		return newTextReader(c, file)
 	}
 	return file
-}
-
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
 }

@@ -15,6 +15,7 @@ const gzipHeader = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" // without a name,
 var gzipCodec = codec{
 	extension: ".gz",
 	magic:     "\x1f\x8b",
+	header:    gzipHeader,
 	empty:     gzipHeader + "\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00",
 	encoder:   func() memberEncoder { return &gzipEncoder{} },
 	decoder:   func(in *bufio.Reader) memberDecoder { return &gzipDecoder{in: in} },

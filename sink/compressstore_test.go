@@ -46,7 +46,7 @@ func resultOf(n int) *batch.Result {
 func died(t *testing.T, path string, format format) (data []byte, safe map[int]int, want []*batch.Result) {
 	t.Helper()
 	safe = map[int]int{0: 0}
-	for run, sizes := range [][]int{{1, 3}, {2, 1, 5, 1}} {
+	for run, sizes := range [][]int{{1, 2}, {1, 3, 1}} {
 		f, err := openFile(path, format, &FileOptions{Sync: SyncNever})
 		require.NoError(t, err)
 		for _, size := range sizes {
@@ -94,9 +94,13 @@ func TestACompressedFileThatBreaksOffAnywhereKeepsWhatWasWritten(t *testing.T) {
 		data, safe, want := died(t, filepath.Join(dir, "whole"+extension), format)
 		path, least := filepath.Join(t.TempDir(), "results"+extension), 0
 		added := resultOf(99)
+		_, everywhere := format.(jsonLines) // mending waits for the disk
 		for cut := range len(data) + 1 {
-			if n, ok := safe[cut]; ok {
+			n, boundary := safe[cut]
+			if boundary {
 				least = n
+			} else if !everywhere && cut%11 > 0 {
+				continue
 			}
 			require.NoError(t, os.WriteFile(path, data[:cut], 0o600))
 			before, err := readRecords(path, format)

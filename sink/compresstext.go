@@ -8,15 +8,20 @@ import (
 	"io"
 	"io/fs"
 	"sort"
+	"strings"
 )
+
+var errBroken = errors.New("the compressed data is broken")
 
 // textReader reads the text of a compressed file. Where the file breaks off, as one does whose writer was killed, the text
 // ends with what can be read.
 type textReader struct {
 	from   *countingReader
 	in     *bufio.Reader
+	codec  *codec
 	member memberDecoder
 	inside bool // a member
+	ours   bool // it begins as those of this package do
 	text   int64
 	ends   []memberEnd // of whole members
 	torn   bool        // something stands behind the last of them
@@ -30,7 +35,7 @@ type memberEnd struct{ disk, text int64 }
 func newTextReader(c *codec, file io.Reader) *textReader {
 	from := &countingReader{r: file}
 	in := bufio.NewReaderSize(from, 64<<10)
-	return &textReader{from: from, in: in, member: c.decoder(in)}
+	return &textReader{from: from, in: in, codec: c, member: c.decoder(in)}
 }
 
 func (t *textReader) Read(p []byte) (int, error) {
@@ -54,11 +59,12 @@ func (t *textReader) Read(p []byte) (int, error) {
 }
 
 func (t *textReader) next() bool {
-	_, err := t.in.Peek(1)
-	if err != nil {
+	begun, err := t.in.Peek(len(t.codec.header))
+	if len(begun) == 0 {
 		t.err = err // io.EOF behind a whole member
 		return false
 	}
+	t.ours = strings.HasPrefix(t.codec.header, string(begun))
 	if err = t.member.next(); err != nil {
 		t.fail(err)
 	}
@@ -66,16 +72,17 @@ func (t *textReader) next() bool {
 	return t.inside
 }
 
-// fail tells a file that broke off from one that is broken, or can't be read.
+// fail tells a file that broke off from one that is broken, or can't be read. A member that has no text yet may be
+// somebody's data.
 func (t *textReader) fail(err error) {
 	_, reading := errors.AsType[*fs.PathError](err)
 	switch {
 	case reading:
 		t.err = err
-	case errors.Is(err, io.ErrUnexpectedEOF), t.onlyZeros():
+	case errors.Is(err, io.ErrUnexpectedEOF) && (t.ours || t.text > t.whole().text), t.onlyZeros():
 		t.torn, t.err = true, io.EOF
 	default:
-		t.err = fmt.Errorf("the compressed data is broken: %w", err)
+		t.err = fmt.Errorf("%w: %w", errBroken, err)
 	}
 }
 
@@ -85,6 +92,14 @@ func (t *textReader) onlyZeros() bool {
 	at := t.from.n - int64(t.in.Buffered())
 	_, err := io.Copy(io.Discard, t.in)
 	return err == nil && t.from.zeros >= max(t.from.n-at, 8)
+}
+
+// whole returns the end of the last whole member.
+func (t *textReader) whole() memberEnd {
+	if len(t.ends) == 0 {
+		return memberEnd{}
+	}
+	return t.ends[len(t.ends)-1]
 }
 
 // endBefore returns the end of the last whole member whose text ends at or before an offset.

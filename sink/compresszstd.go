@@ -16,6 +16,7 @@ const (
 var zstdCodec = codec{
 	extension: ".zst",
 	magic:     "\x28\xb5\x2f\xfd",
+	header:    "\x28\xb5\x2f\xfd\x00\x50", // no checksum, the window
 	empty:     "\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00",
 	encoder:   newZstdEncoder,
 	decoder:   newZstdDecoder,

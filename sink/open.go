@@ -210,7 +210,7 @@ func removeFailed(path string, format format, codec *codec) (Recovery, error) {
 
 // foreign says what to do about a file that holds something else than results.
 func foreign(err error) error {
-	if errors.Is(err, errNotARecord) {
+	if errors.Is(err, errNotARecord) || errors.Is(err, errBroken) {
 		return fmt.Errorf("%w; choose another output, or overwrite this one", err)
 	}
 	return err

@@ -108,7 +108,7 @@ func (d *decompressor) Read(p []byte) (n int, err error) {
 func (d *decompressor) begin() (io.Reader, error) {
 	switch {
 	case d.startsWith(gzipMagic):
-		return gzip.NewReader(d.in)
+		return &gzipReader{in: d.in}, nil
 	case d.startsWith(zstdMagic), d.startsWith(skipMagic):
 		// With a concurrency of 1 it starts no goroutines, and there is nothing to free but memory.
 		return zstd.NewReader(d.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
@@ -138,6 +138,40 @@ func (d *decompressor) explain(err error) error {
 		return fmt.Errorf("the compressed data needs more than %d MiB of memory: compress it without --long: %w", maxWindow>>20, err)
 	}
 	return fmt.Errorf("the compressed data is broken: %w", err)
+}
+
+// gzipReader reads the members of gzip one by one: a [gzip.Reader] takes one that breaks off in its header for the end.
+type gzipReader struct {
+	in     *bufio.Reader
+	member gzip.Reader
+	inside bool
+}
+
+func (g *gzipReader) Read(p []byte) (n int, err error) {
+	for n == 0 && err == nil {
+		if !g.inside {
+			if err := g.next(); err != nil {
+				return 0, err
+			}
+		}
+		if n, err = g.member.Read(p); err == io.EOF {
+			g.inside, err = false, nil
+		}
+	}
+	return n, err
+}
+
+func (g *gzipReader) next() error {
+	if _, err := g.in.Peek(1); err != nil {
+		return err
+	}
+	err := g.member.Reset(g.in)
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	g.member.Multistream(false)
+	g.inside = err == nil
+	return err
 }
 
 // errReader remembers the error of a reader.

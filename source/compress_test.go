@@ -28,6 +28,7 @@ func gzipped(tb testing.TB, text string) string {
 	tb.Helper()
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
+	w.Name = "requests.jsonl" // as the program gives
 	_, err := io.WriteString(w, text)
 	require.NoError(tb, err)
 	require.NoError(tb, w.Close())
@@ -92,11 +93,15 @@ func TestCompressedDataThatEndsEarlySaysSoBehindItsText(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const whole = "first\nsecond\n"
 			data := compressed(t, "first\n") + compressed(t, "second\n")
-			for cut := len(compressed(t, "first\n")) + 4; cut < len(data); cut++ {
+			for cut := 4; cut < len(data); cut++ {
+				if cut == len(compressed(t, "first\n")) {
+					continue
+				}
 				got, err := decompress(data[:cut])
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "cut at %d", cut)
 				require.EqualError(t, err, "the compressed data ends early: unexpected EOF")
 				require.True(t, strings.HasPrefix(whole, got), "%q", got)
+				require.True(t, cut < len(compressed(t, "first\n")) || strings.HasPrefix(got, "first\n"), "%q", got)
 			}
 		})
 	}
