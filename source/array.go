@@ -112,16 +112,3 @@ func (e *elements) read(ctx context.Context, decode func(raw []byte) error) erro
 func (e *elements) bad(err error) *RowError {
 	return &RowError{Number: e.scanner.number, Unit: unitRow, Raw: e.scanner.raw, Err: err}
 }
-
-// validPrefix returns how many bytes are UTF-8.
-func validPrefix(raw []byte) int {
-	n := 0
-	for n < len(raw) {
-		r, size := utf8.DecodeRune(raw[n:])
-		if r == utf8.RuneError && size == 1 {
-			break
-		}
-		n += size
-	}
-	return n
-}

@@ -1,10 +1,6 @@
 package source_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +11,6 @@ import (
 	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/gluepipe/gluepipe/source"
 	"github.com/gluepipe/gluepipe/source/sourcetest"
@@ -63,47 +58,6 @@ func TestCSVToleratesHowPeopleWriteTables(t *testing.T) {
 		_, err := rows.Next(t.Context())
 		require.Equal(t, io.EOF, err)
 	}
-}
-
-func TestTheHeaderTellsWhatStandsBetweenTheFields(t *testing.T) {
-	for header, want := range map[string][]string{
-		"id,name;x,y":           {"id", "name;x", "y"},
-		"id\tname, first\tlast": {"id", "name, first", "last"},
-		"id;name":               {"id", "name"},
-		"id|name":               {"id", "name"},
-		"a,b;c":                 {"a", "b;c"},
-		"a;b\tc":                {"a;b", "c"},
-		"one":                   {"one"},
-		`"a,b,c";"d"`:           {"a,b,c", "d"},
-		"\"a;b\nc\",d":          {"a;b\nc", "d"},
-	} {
-		require.Equal(t, want, columnNames(openCSV(t, header+"\n")), header)
-	}
-	rows, err := source.CSV(strings.NewReader("a,b;c\n1,2;3"), source.CSVOptions{Comma: ';'})
-	require.NoError(t, err)
-	require.Equal(t, []string{"a,b", "c"}, columnNames(rows))
-}
-
-func TestAHeaderThatNamesNoColumnsIsRefused(t *testing.T) {
-	for name, c := range map[string]struct{ text, want string }{
-		"nothing":     {"", "reading the header: the text is empty: want a header line with the names of the columns"},
-		"blank lines": {"\n\r\n", "reading the header: the text is empty: want a header line with the names of the columns"},
-		"two names":   {"id,name,id\n", `reading the header: columns 1 and 3 are both named "id"`},
-		"no name":     {"id,,name\n", "reading the header: column 2 has no name"},
-		"UTF-16":      {"\xff\xfei\x00d\x00\n\x00", "reading the header: the text is UTF-16: make it UTF-8 first"},
-		"big-endian":  {"\xfe\xff\x00i\x00d\x00\n", "reading the header: the text is UTF-16: make it UTF-8 first"},
-		"not UTF-8":   {"id,n\xe9\n", "reading the header: line 1, column 5: not valid UTF-8"},
-		"open quote":  {"id,\"name\n1,x\n", "reading the header: line 1, column 4: the quote is never closed"},
-		"stray quote": {"\nid,na\"me\n1,x\n", "reading the header: line 2, column 6: a quote in a field that doesn't begin with one"},
-		"too long":    {strings.Repeat("x", 101), "reading the header: line 1: longer than the allowed 100 bytes"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := source.CSV(strings.NewReader(c.text), source.CSVOptions{MaxRecordBytes: 100})
-			require.EqualError(t, err, c.want)
-		})
-	}
-	_, err := source.CSV(strings.NewReader("a\nb\n"), source.CSVOptions{Comma: '"'})
-	require.ErrorContains(t, err, "delimiter")
 }
 
 func TestABadRecordCostsItsFirstLineOnly(t *testing.T) {
@@ -263,135 +217,3 @@ func TestErrorsOfATableNameItsFileOnce(t *testing.T) {
 	_, err = source.OpenCSV(path, source.CSVOptions{})
 	require.EqualError(t, err, "reading "+path+`: the header: columns 1 and 2 are both named "id"`)
 }
-
-func TestAnyTableReadsBackAsItWasWritten(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringOf(rapid.OneOf(rapid.RuneFrom([]rune("\",;\t|\n ab")), rapid.Rune())).
-			Filter(func(s string) bool { return !strings.ContainsAny(s, "\r\uFEFF") }) // what writers of CRLF and readers leave out
-		width := rapid.IntRange(1, 5).Draw(t, "width")
-		comma := rapid.SampledFrom([]rune(",;\t|^")).Draw(t, "comma")
-		name := text.Filter(func(s string) bool { return s != "" })
-		header := rapid.SliceOfNDistinct(name, width, width, rapid.ID[string]).Draw(t, "header")
-		table := rapid.SliceOf(rapid.SliceOfN(text, width, width)).Draw(t, "table")
-
-		var written bytes.Buffer
-		w := csv.NewWriter(&written)
-		w.Comma, w.UseCRLF = comma, rapid.Bool().Draw(t, "crlf")
-		require.NoError(t, w.Write(header))
-		require.NoError(t, w.WriteAll(table))
-
-		rows, err := source.CSV(&written, source.CSVOptions{Comma: comma})
-		require.NoError(t, err)
-		require.Equal(t, header, columnNames(rows))
-		for _, want := range table {
-			if width == 1 && want[0] == "" {
-				continue // a blank line
-			}
-			row, err := rows.Next(t.Context())
-			require.NoError(t, err)
-			for i := range want {
-				require.Equal(t, want[i], row.Values[i])
-			}
-		}
-		_, err = rows.Next(t.Context())
-		require.Equal(t, io.EOF, err)
-	})
-}
-
-func BenchmarkCSV(b *testing.B) {
-	line := []byte("123456,\"What is the capital of France, and of which \"\"other\"\" countries?\",geography,4.5,2026-01-01\n")
-	b.Run("source", func(b *testing.B) {
-		rows, err := source.CSV(io.MultiReader(strings.NewReader("a,b,c,d,e\n"), &repeated{line: line}), source.CSVOptions{})
-		require.NoError(b, err)
-		b.SetBytes(int64(len(line)))
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := rows.Next(b.Context()); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("encoding", func(b *testing.B) {
-		rows := csv.NewReader(&repeated{line: line})
-		b.SetBytes(int64(len(line)))
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := rows.Read(); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}
-
-// requestRows makes the requests again that stand in the rows' column request.
-type requestRows struct{ source.RowReader }
-
-func (r requestRows) Next(ctx context.Context) (*batch.Item, error) {
-	row, err := r.RowReader.Next(ctx)
-	if err != nil {
-		return nil, err
-	}
-	request := &batch.Request{}
-	text := row.Value("request")
-	if text == nil {
-		text = row.Value("text")
-	}
-	if err := json.Unmarshal([]byte(text.(string)), request); err != nil {
-		return nil, err
-	}
-	return &batch.Item{Origin: origin(row), Request: request}, nil
-}
-
-func csvOf(tb testing.TB, requests []batch.Request) string {
-	tb.Helper()
-	var text strings.Builder
-	w := csv.NewWriter(&text)
-	require.NoError(tb, w.Write([]string{"request", "more"}))
-	for _, r := range requests {
-		data, err := r.MarshalJSON()
-		require.NoError(tb, err)
-		require.NoError(tb, w.Write([]string{string(data), "x\ny"}))
-	}
-	w.Flush()
-	return text.String()
-}
-
-func openCSV(tb testing.TB, text string) source.RowReader {
-	tb.Helper()
-	rows, err := source.CSV(strings.NewReader(text), source.CSVOptions{})
-	require.NoError(tb, err)
-	return rows
-}
-
-func columnNames(rows source.RowReader) []string {
-	var names []string
-	for _, c := range rows.Columns() {
-		names = append(names, c.Name)
-	}
-	return names
-}
-
-// allRows lists rows as "2: 1|x", and bad ones by their errors.
-func allRows(tb testing.TB, rows source.RowReader) []string {
-	tb.Helper()
-	var all []string
-	for {
-		row, err := rows.Next(tb.Context())
-		if err == io.EOF {
-			return all
-		}
-		if err != nil {
-			_, ok := errors.AsType[*source.RowError](err)
-			require.True(tb, ok, "%v", err)
-			all = append(all, err.Error())
-			continue
-		}
-		cells := make([]string, len(row.Values))
-		for i, v := range row.Values {
-			cells[i] = fmt.Sprint(v)
-		}
-		all = append(all, fmt.Sprintf("%d: %s", row.Number, strings.Join(cells, "|")))
-	}
-}
-
-func origin(row source.TableRow) string { return fmt.Sprintf("%s %d", row.Unit, row.Number) }

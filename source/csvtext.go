@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"io"
-	"slices"
 )
 
 // csvText gives encoding/csv the lines of one record, a line at each Read, when it asks for them. It keeps what it gave
@@ -23,6 +22,7 @@ type csvText struct {
 	given  int // what encoding/csv has been given
 	line   int // where the line ends that it is being given
 	lines  int // which line of the record that is, from 1
+	quote  int // where the last line ends in which a quote was found
 
 	long   bool  // the record is longer than the limit
 	failed error // of in, within the record
@@ -47,25 +47,36 @@ func (t *csvText) begin() error {
 }
 
 // rewind gives the record to encoding/csv from its beginning.
-func (t *csvText) rewind() { t.given, t.line, t.lines, t.failed = 0, t.second, 1, nil }
+func (t *csvText) rewind() {
+	t.given, t.line, t.quote, t.lines, t.failed = 0, t.second, t.second, 1, nil
+}
 
 // Read gives encoding/csv one line, or a part of it. A record that grows too long ends early.
 func (t *csvText) Read(p []byte) (int, error) {
 	if t.given == t.line {
-		end, err := t.lineEnd(t.given)
-		switch {
-		case err != nil:
-			t.failed = err
-			return 0, io.EOF
-		case t.long:
+		if t.given == t.quote && !t.findQuote() {
 			return 0, io.EOF
 		}
-		t.line = end
+		t.line, _ = t.lineEnd(t.given) // which findQuote has read
 		t.lines++
 	}
 	n := copy(p, t.window()[t.given:t.line])
 	t.given += n
 	return n, nil
+}
+
+// findQuote looks for the next line with a quote, within the limit: before it, a quoted field can't end. So encoding/csv
+// isn't made to keep a long text for nothing.
+func (t *csvText) findQuote() bool {
+	for found := false; !found; {
+		end, err := t.lineEnd(t.quote)
+		if t.failed = err; err != nil || t.long {
+			return false
+		}
+		found = bytes.IndexByte(t.window()[t.quote:end], '"') >= 0
+		t.quote = end
+	}
+	return true
 }
 
 // broken says that the text ended within the record, by an error.
@@ -135,7 +146,7 @@ func (t *csvText) fill() {
 		t.start = 0
 	}
 	if len(t.buf) == cap(t.buf) {
-		t.buf = slices.Grow(t.buf, max(readBuffer, len(t.buf)))
+		t.buf = append(make([]byte, 0, min(max(readBuffer, 2*cap(t.buf)), t.limit+readBuffer)), t.buf...)
 	}
 	n, err := t.in.Read(t.buf[len(t.buf):cap(t.buf)])
 	t.buf, t.err = t.buf[:len(t.buf)+n], err

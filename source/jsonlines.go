@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -19,14 +18,13 @@ const defaultMaxLineBytes = 16 << 20
 
 // jsonLines reads a text in which each line is a JSON value.
 type jsonLines struct {
+	opened
 	lines *lineReader
-	path  string // for errors; "" of a reader's
-	close func() error
 	err   error // what next returns from now on
 }
 
 func newJSONLines(r io.Reader) *jsonLines {
-	return &jsonLines{lines: newLineReader(r, readBuffer), close: func() error { return nil }}
+	return &jsonLines{opened: given(), lines: newLineReader(r, readBuffer)}
 }
 
 // openJSONLines opens the file at path; see [Open].
@@ -36,7 +34,7 @@ func openJSONLines(path string) (*jsonLines, error) {
 		return nil, err
 	}
 	l := newJSONLines(file)
-	l.path, l.close = path, file.Close
+	l.opened = opened{path: path, close: file.Close}
 	return l, nil
 }
 
@@ -53,10 +51,10 @@ func (l *jsonLines) next(ctx context.Context, maxBytes int) ([]byte, error) {
 		case errors.Is(err, errLongLine):
 			return nil, l.bad(line, fmt.Errorf("longer than the allowed %d bytes", limit))
 		case err != nil:
-			l.err = l.readError(err)
+			l.err = l.readError(unitLine, l.lines.number, err)
 		case len(bytes.TrimSpace(line)) == 0:
 		case !utf8.Valid(line):
-			bad := l.bad(line, errors.New("not valid UTF-8"))
+			bad := l.bad(line, errNotUTF8)
 			bad.Column = invalidUTF8(line)
 			return nil, bad
 		default:
@@ -68,7 +66,7 @@ func (l *jsonLines) next(ctx context.Context, maxBytes int) ([]byte, error) {
 
 // bad returns the error of the line that next has just returned. It finds the column of a syntax error.
 func (l *jsonLines) bad(line []byte, err error) *RowError {
-	bad := &RowError{Number: l.lines.number, Unit: "line", Raw: line, Err: err}
+	bad := &RowError{Number: l.lines.number, Unit: unitLine, Raw: line, Err: err}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		bad.Column = column(line, syntax.Offset-syntaxOffset)
 	}
@@ -105,19 +103,6 @@ func (l *jsonLines) item(
 	return item, nil
 }
 
-func (l *jsonLines) readError(err error) error {
-	var pathErr *fs.PathError
-	switch {
-	case err == io.EOF:
-		return err
-	case l.path == "":
-		return fmt.Errorf("reading line %d: %w", l.lines.number, err)
-	case errors.As(err, &pathErr):
-		err = pathErr.Err // the path is told already
-	}
-	return fmt.Errorf("reading %s: line %d: %w", l.path, l.lines.number, err)
-}
-
 // lineLimit returns what a MaxLineBytes means.
 func lineLimit(maxBytes int) int {
 	switch {
@@ -142,12 +127,17 @@ func column(line []byte, offset int64) int {
 }
 
 // invalidUTF8 returns the column of the first byte that is not UTF-8.
-func invalidUTF8(line []byte) int {
-	for i := 0; ; {
-		r, size := utf8.DecodeRune(line[i:])
+func invalidUTF8(line []byte) int { return column(line, int64(validPrefix(line))) }
+
+// validPrefix returns how many bytes are UTF-8.
+func validPrefix(raw []byte) int {
+	n := 0
+	for n < len(raw) {
+		r, size := utf8.DecodeRune(raw[n:])
 		if r == utf8.RuneError && size == 1 {
-			return column(line, int64(i))
+			break
 		}
-		i += size
+		n += size
 	}
+	return n
 }

@@ -56,8 +56,6 @@ func (o *objects) Next(ctx context.Context) (TableRow, error) {
 	return TableRow{Row: row, Number: o.lines.number, Unit: unitLine}, nil
 }
 
-func (o *objects) Close() error { return o.close() }
-
 // readObject makes a row of a JSON object. It keeps nothing of raw.
 func readObject(raw []byte) (*batch.Row, error) {
 	row := &batch.Row{}

@@ -52,5 +52,3 @@ func (l *textLines) Next(ctx context.Context) (TableRow, error) {
 	row := &batch.Row{Columns: textColumns, Values: []any{string(line)}}
 	return TableRow{Row: row, Number: l.lines.number, Unit: unitLine}, nil
 }
-
-func (l *textLines) Close() error { return l.close() }
