@@ -157,7 +157,7 @@ func TestWhileAllWorkersAreBusyAGroupGrows(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		close(in)
-		for range out { //nolint:revive // until all are through
+		for range out {
 		}
 		require.Equal(t, []int{1, 3}, m.sizes())
 	})

@@ -32,11 +32,11 @@ func structureOf(t *testing.T, schema string) func(string) (json.RawMessage, err
 func TestStructuredOutputIsFoundInTheTextOfAnAnswer(t *testing.T) {
 	read := structureOf(t, starsSchema)
 	for text, want := range map[string]string{
-		`{"stars": 5}`:        `{"stars":5}`,
-		"\n{\"stars\":\n5}\n": `{"stars":5}`,
-		"Sure:\n```json\n{\"stars\": 5}\n```\nBye":                  `{"stars":5}`,
-		"```\n{\"stars\": 5}```":                                    `{"stars":5}`,
-		"```{\"stars\": 5}```":                                      `{"stars":5}`,
+		`{"stars": 5}`:                             `{"stars":5}`,
+		"\n{\"stars\":\n5}\n":                      `{"stars":5}`,
+		"Sure:\n```json\n{\"stars\": 5}\n```\nBye": `{"stars":5}`,
+		"```\n{\"stars\": 5}```":                   `{"stars":5}`,
+		"```{\"stars\": 5}```":                     `{"stars":5}`,
 		`For {"stars": 1} I say: ` + "```json\n{\"stars\": 5}\n```": `{"stars":5}`,
 		`I'd say [sic] {x} {"stars": 5}, {"stars": 6}.`:             `{"stars":5}`,
 		`As [1] says: {"stars":5}`:                                  `{"stars":5}`,
