@@ -30,6 +30,9 @@ func (p *prompt) parseError(err error) error {
 		return p.error("%w", err)
 	}
 	line, what := found[1], startedText.ReplaceAllString(found[2], " started in line $1")
+	if what == "unexpected EOF" {
+		what = "the template ends before the {{end}} of an if, range or with"
+	}
 	if name := noFunctionText.FindStringSubmatch(what); name != nil {
 		what = fmt.Sprintf("there is no function %q; a column is {{.%s}}, or {{index . \"its name\"}}", name[1], name[1])
 	}

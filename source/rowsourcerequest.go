@@ -93,24 +93,26 @@ func (m *requestMaker) request(row TableRow) (*batch.Request, error) {
 	return r, nil
 }
 
-func (m *requestMaker) setNames(r *batch.Request) (err error) {
+// setNames sets the id and, in a table of requests, the model.
+func (m *requestMaker) setNames(r *batch.Request) error {
+	if m.named {
+		id, err := valueText(r.Row.Value("id"))
+		if err != nil {
+			return fmt.Errorf("column %q: %w", "id", err)
+		}
+		if strings.TrimSpace(id) != "" {
+			r.ID = id
+		}
+		if r.Model, err = valueText(r.Row.Value("model")); err != nil {
+			return fmt.Errorf("column %q: %w", "model", err)
+		}
+	}
 	if m.options.IDColumn != "" {
 		id, err := columnText(r.Row, "IDColumn", m.options.IDColumn)
 		if err != nil {
 			return err
 		}
 		r.ID = id
-	} else if m.named {
-		if id, err := valueText(r.Row.Value("id")); err != nil {
-			return fmt.Errorf("column %q: %w", "id", err)
-		} else if strings.TrimSpace(id) != "" {
-			r.ID = id
-		}
-	}
-	if m.named {
-		if r.Model, err = valueText(r.Row.Value("model")); err != nil {
-			return fmt.Errorf("column %q: %w", "model", err)
-		}
 	}
 	return nil
 }
