@@ -109,6 +109,15 @@ func TestALineHasTheShapeOfTheBatchAPI(t *testing.T) {
 			answered(failed(batch.ErrAPIConnection.Errorf("reset")), 500, `{"error":{}}`),
 			ours + `{"status_code":500,"request_id":"req_1","body":{"error":{}}},"error":{"code":"APIConnectionError","message":"reset"}}`,
 		},
+		"a timeout after an answer stands beside it": {
+			answered(failed(batch.ErrAPITimeout.Errorf("no answer in time")), 500, `{"error":{}}`),
+			ours + `{"status_code":500,"request_id":"req_1","body":{"error":{}}},` +
+				`"error":{"code":"APITimeoutError","message":"no answer in time"}}`,
+		},
+		"a timeout that the server tells is its refusal": {
+			answered(failed(batch.ErrAPITimeout.Errorf("status 408")), 408, `{"error":{"message":"slow"}}`),
+			ours + `{"status_code":408,"request_id":"req_1","body":{"error":{"message":"slow"}}},"error":null}`,
+		},
 		"an answer that nobody kept is made of the result": {
 			plain(), ours + `{"status_code":200,"request_id":"","body":` + completion +
 				`{"role":"assistant","content":"4 < 5"},"finish_reason":"stop"}],` + usage + `}},"error":null}`,
