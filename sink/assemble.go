@@ -14,7 +14,8 @@ import (
 // WriteResponse writes to path the [batch.Response] of the records in the file at recordsPath, which a JSON Lines sink of
 // this package wrote in one run or several. Results stand in the order of their index; a record that broke off at the file's
 // end is left out. A file at path is replaced as a whole once the response is complete; a pipe or device is written to as it
-// is. Where another run is about to write the same response, this one is refused. Memory is 16 bytes a record.
+// is. It is compressed where its name ends in .gz or .zst; so may the records be, whose text then stands in a temporary file
+// meanwhile. Where another run is about to write the same response, this one is refused. Memory is 16 bytes a record.
 func WriteResponse(path, recordsPath string, totals ResponseTotals) error {
 	create := func() (*os.File, error) { return reserve(path, 0o666) }
 	return writeResponse(path, create, []string{recordsPath}, totals)

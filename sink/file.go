@@ -17,6 +17,10 @@ import (
 // broke off when an earlier run died is cut away. A file that holds anything but results is refused and left as it is.
 // Pipes and devices are only written to; opening a pipe waits for its reader.
 //
+// A file is compressed where its name ends in .gz or .zst, unless it holds text already; one that holds gzip or zstd data is,
+// whatever its name. Each Write makes all that was written so far readable, also where the file breaks off. Opening such a
+// file keeps what can be read of it, up to the last whole record. A closed file is as the programs gzip and zstd want it.
+//
 // The file is locked until it is closed or the process dies: a file that another run is writing is refused. Where the system
 // or the file system has no such lock, two runs at once are not noticed.
 //

@@ -14,7 +14,8 @@ import (
 // ResponseOptions say where a response comes from. The zero value takes it from the results that are written to it.
 type ResponseOptions struct {
 	// From are the files that have the results, of earlier runs too, opened by [OpenJSONL]: other formats don't have all of a
-	// result. The response is assembled from them; they are closed, or at least written, before it is.
+	// result. The response is assembled from them; they are closed, or at least written, before it is. The text of compressed
+	// ones stands in a temporary file meanwhile.
 	From []*File
 	// Mode is the mode of a file that is created, before the umask; default 0666. A file that is replaced keeps its mode.
 	Mode os.FileMode
@@ -46,8 +47,8 @@ type ResponseFile struct {
 }
 
 // Response returns a sink that writes a response to path. A file at path is replaced, as a whole, at Close; a pipe or device
-// is written to as it is. Until Close or Discard no other run can write a response to the same file; see [File] about
-// systems without locks.
+// is written to as it is. It is compressed where its name ends in .gz or .zst. Until Close or Discard no other run can write
+// a response to the same file; see [File] about systems without locks.
 func Response(path string, options ResponseOptions) (*ResponseFile, error) {
 	for _, from := range options.From {
 		if _, ok := from.format.(jsonLines); !ok {
