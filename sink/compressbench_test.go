@@ -19,7 +19,7 @@ import (
 func BenchmarkCompressed(b *testing.B) {
 	words := strings.Fields(strings.Repeat("the of and to in is that it was for on are as with his they at be this from have or by one had "+
 		"not but what all were when we there can an your which their said if do will each about how up out them", 3))
-	random := rand.New(rand.NewPCG(1, 2)) 
+	random := rand.New(rand.NewPCG(1, 2))
 	results := make([]*batch.Result, 1024)
 	for i := range results {
 		var text strings.Builder
