@@ -104,7 +104,9 @@ func TestASampleReadsNoFurtherThanItMust(t *testing.T) {
 	rows, err := source.Sample(t.Context(), source.Objects(text, source.ObjectsOptions{}), 0)
 	require.NoError(t, err)
 	require.Less(t, text.n, 10<<20)
-	require.Len(t, allRows(t, rows), 64)
+	row, err := rows.Next(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, row.Number)
 
 	known := openCSV(t, "a,b\n1,2\n")
 	same, err := source.Sample(t.Context(), known, 10)
