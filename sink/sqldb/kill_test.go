@@ -1,0 +1,3 @@
+package sqldb_test
+
+func child() {}

@@ -1,0 +1,293 @@
+package sqldb_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gluepipe/gluepipe/sink"
+	"github.com/gluepipe/gluepipe/sink/sinktest"
+	"github.com/gluepipe/gluepipe/sink/sqldb"
+	"github.com/gluepipe/gluepipe/stages/batch"
+)
+
+func TestATableIsASink(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		// A row keeps the whole result, so that it can be compared; the order is that of the writes.
+		whole := []batch.Column{{Name: "number", Type: batch.IntColumn}, {Name: "whole", Type: batch.JSONColumn}}
+		if db.dialect == sqldb.Postgres {
+			whole[1].Type = batch.TextColumn // jsonb writes it in its own way
+		}
+		sinktest.Run(t, sinktest.Harness{
+			Open: func(t *testing.T) (batch.Sink, func() []*batch.Result) {
+				o, err := sqldb.Open(t.Context(), db.DB, db.options(t, overwrite, with(t, sink.TableOptions{Row: whole})))
+				require.NoError(t, err)
+				return &keeper{Output: o, columns: whole}, func() []*batch.Result { return kept(t, db) }
+			},
+			Broken: func(t *testing.T) (batch.Sink, string) {
+				o, err := sqldb.Open(t.Context(), db.DB, db.options(t, overwrite, with(t, sink.TableOptions{Row: whole})))
+				require.NoError(t, err)
+				db.exec(t, `ALTER TABLE results RENAME TO elsewhere`)
+				t.Cleanup(func() { db.exec(t, `ALTER TABLE elsewhere RENAME TO results`) })
+				return o, "table results: "
+			},
+		})
+	})
+}
+
+// keeper puts results into a row of their own.
+type keeper struct {
+	*sqldb.Output
+	columns []batch.Column
+	count   int64
+}
+
+func (k *keeper) Write(ctx context.Context, results []*batch.Result) error {
+	rows := make([]*batch.Result, len(results))
+	for i, r := range results {
+		raw, err := r.AppendJSON(nil)
+		if err != nil {
+			return err
+		}
+		k.count++
+		rows[i] = &batch.Result{}
+		*rows[i] = *r
+		rows[i].Row = &batch.Row{Columns: k.columns, Values: []any{k.count, json.RawMessage(raw)}}
+		if k.columns[1].Type == batch.TextColumn {
+			rows[i].Row.Values[1] = string(raw)
+		}
+	}
+	return k.Output.Write(ctx, rows)
+}
+
+func kept(t *testing.T, db *database) []*batch.Result {
+	t.Helper()
+	var results []*batch.Result
+	for _, text := range db.column(t, `SELECT whole FROM results ORDER BY number`) {
+		r := &batch.Result{}
+		require.NoError(t, json.Unmarshal([]byte(text), r))
+		results = append(results, r)
+	}
+	return results
+}
+
+func TestValuesOfEveryTypeStandInTypedColumns(t *testing.T) {
+	columns := []batch.Column{
+		{Name: "a text"},
+		{Name: "n", Type: batch.IntColumn},
+		{Name: "f", Type: batch.FloatColumn},
+		{Name: "b", Type: batch.BoolColumn},
+		{Name: "at", Type: batch.TimeColumn},
+		{Name: "raw", Type: batch.BytesColumn},
+		{Name: "v", Type: batch.VectorColumn},
+		{Name: "j", Type: batch.JSONColumn},
+	}
+	at := time.Date(2024, 1, 2, 5, 4, 5, 678901000, time.FixedZone("", 7200))
+	each(t, func(t *testing.T, db *database) {
+		o := db.open(t, with(t, sink.TableOptions{Row: columns}))
+		full, nothing := success("full", "x"), success("nothing", "")
+		full.Row = &batch.Row{Columns: columns, Values: []any{
+			`it's "quoted"; $1 ?1`, int64(math.MaxInt64), json.Number("0.1"), true, at,
+			[]byte{0, 255},
+			[]float32{0.1, -2},
+			json.RawMessage(`{"a":[1,null]}`),
+		}}
+		nothing.Row = &batch.Row{Columns: columns, Values: make([]any, len(columns))}
+		write(t, o, full, nothing)
+
+		var text sql.NullString
+		var n sql.NullInt64
+		var f sql.NullFloat64
+		var b sql.NullBool
+		var when sql.NullTime
+		var raw []byte
+		var vector, j sql.NullString
+		scan := func(id string) {
+			t.Helper()
+			row := db.QueryRowContext(t.Context(), `SELECT "a text", n, f, b, at, raw, v, j FROM results WHERE id = $1`, id)
+			require.NoError(t, row.Scan(&text, &n, &f, &b, &when, &raw, &vector, &j))
+		}
+		scan("full")
+		require.Equal(t, `it's "quoted"; $1 ?1`, text.String)
+		require.Equal(t, int64(math.MaxInt64), n.Int64)
+		require.Equal(t, 0.1, f.Float64)
+		require.True(t, b.Bool)
+		require.True(t, at.Equal(when.Time), "%s", when.Time)
+		require.Equal(t, []byte{0, 255}, raw)
+		require.Equal(t, "0.1,-2", strings.Trim(vector.String, "[]{}"))
+		require.JSONEq(t, `{"a":[1,null]}`, j.String)
+		scan("nothing")
+		require.False(t, text.Valid || n.Valid || f.Valid || b.Valid || when.Valid || raw != nil || vector.Valid || j.Valid)
+	})
+}
+
+func TestARowStandsOnceHoweverOftenItIsWritten(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		o := db.open(t)
+		write(t, o, failure("a"), success("b", "first"), success("c", "old"), success("c", "new"))
+		write(t, o, success("a", "better"), success("b", "second"))
+		require.Equal(t, []string{"a better", "b second", "c new"}, db.column(t, `SELECT id || ' ' || response FROM results ORDER BY id`))
+		require.Equal(t, []string{""}, db.column(t, `SELECT error FROM results WHERE id = 'a'`), "the failure is gone")
+	})
+}
+
+func TestARunIsContinuedByWhatStandsInTheTable(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		o := db.open(t)
+		require.Equal(t, "results", o.Path())
+		require.Zero(t, o.Earlier().TotalRequests)
+		write(t, o, success("a", "x"), failure("b"))
+		require.NoError(t, o.Close(t.Context()))
+
+		o = db.open(t)
+		earlier := o.Earlier()
+		require.Equal(t, 2, earlier.TotalRequests)
+		require.Equal(t, 1, earlier.SuccessfulRequests)
+		require.Equal(t, 1, earlier.FailedByType[batch.ErrServer])
+		require.Equal(t, int64(3), earlier.TotalTokensUsed.Total)
+		requireDone(t, o, map[string]bool{"a": true, "b": true, "c": false})
+		_, err := o.Done("a", "v1:other")
+		var changed *sink.ChangedError
+		require.ErrorAs(t, err, &changed)
+		require.Equal(t, sink.ChangedError{Path: "results", ID: "a", Earlier: "v1:a", Now: "v1:other"}, *changed)
+		_, err = o.Done("b", "v1:other")
+		require.ErrorAs(t, err, &changed)
+		require.True(t, changed.Failed)
+		require.NoError(t, o.Close(t.Context()))
+
+		o = db.open(t, rerunFailed)
+		require.Equal(t, 1, o.Recovered().RemovedFailed)
+		require.Equal(t, 1, o.Earlier().TotalRequests)
+		requireDone(t, o, map[string]bool{"a": true, "b": false})
+		require.Len(t, db.column(t, `SELECT id FROM results`), 2, "it stands until it is replaced")
+		require.NoError(t, o.Close(t.Context()))
+
+		o = db.open(t, overwrite)
+		require.Zero(t, o.Earlier().TotalRequests)
+		require.Empty(t, db.column(t, `SELECT id FROM results`))
+	})
+}
+
+func requireDone(t *testing.T, o *sqldb.Output, want map[string]bool) {
+	t.Helper()
+	for id, is := range want {
+		done, err := o.Done(id, "v1:"+id)
+		require.NoError(t, err)
+		require.Equal(t, is, done, id)
+	}
+}
+
+func TestAnswersAndEmbeddingsAreColumns(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		o := db.open(t, with(t, sink.TableOptions{Answer: []batch.Column{{Name: "label"}, {Name: "score", Type: batch.IntColumn}}}))
+		r := success("a", `{"label":"good","score":7}`)
+		r.StructuredOutput = json.RawMessage(r.Response)
+		write(t, o, r)
+		require.Equal(t, []string{"good 7"}, db.column(t, `SELECT label || ' ' || score FROM results WHERE score > 6`))
+
+		e := db.open(t, with(t, sink.TableOptions{Embedding: true}), func(o *sqldb.Options) { o.Name = "vectors" })
+		write(t, e, &batch.Result{ID: "a", Success: true, Embedding: []float32{0.25, -1}})
+		require.Equal(t, "0.25,-1", strings.Trim(db.column(t, `SELECT embedding FROM vectors`)[0], "[]{}"))
+	})
+}
+
+func TestNamesAreNoSQL(t *testing.T) {
+	const name, column = `results"; DROP TABLE x; --`, `a"b'; DROP TABLE x; -- $1 ?`
+	each(t, func(t *testing.T, db *database) {
+		db.exec(t, `CREATE TABLE x (n int)`)
+		columns := []batch.Column{{Name: column}}
+		for range 2 { // created, and found
+			o := db.open(t, with(t, sink.TableOptions{Row: columns}), func(o *sqldb.Options) { o.Name = name })
+			r := success(`'; DROP TABLE x; --`, "$1")
+			r.Row = &batch.Row{Columns: columns, Values: []any{"value"}}
+			write(t, o, r)
+			require.NoError(t, o.Close(t.Context()))
+		}
+		require.Equal(t, []string{"value"}, db.column(t, `SELECT "a""b'; DROP TABLE x; -- $1 ?" FROM "results""; DROP TABLE x; --"`))
+		require.Empty(t, db.column(t, `SELECT n FROM x`))
+	})
+}
+
+func TestATableMayHaveASchema(t *testing.T) {
+	db := postgres(t)
+	schema := db.column(t, `SELECT current_schema()`)[0]
+	o := db.open(t, func(o *sqldb.Options) { o.Name = schema + ".results" })
+	write(t, o, success("a", "x"))
+	require.Equal(t, []string{"a"}, db.column(t, `SELECT id FROM results`))
+	_, err := sqldb.Open(t.Context(), db.DB, db.options(t, func(o *sqldb.Options) { o.Name = "nowhere.results" }))
+	require.ErrorContains(t, err, `table nowhere.results: creating it: `)
+	require.ErrorContains(t, err, `schema "nowhere" does not exist`)
+}
+
+func TestASecondRunIntoATableIsRefusedWhileTheFirstHasIt(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		first := db.open(t)
+		_, err := sqldb.Open(t.Context(), db.DB, db.options(t))
+		require.EqualError(t, err, "table results: another run is writing it: wait for its end, or choose another table")
+		db.open(t, func(o *sqldb.Options) { o.Name = "others" })
+		require.NoError(t, first.Close(t.Context()))
+		db.open(t)
+	})
+}
+
+func TestAnOutputGivesItsConnectionsBack(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		o := db.open(t)
+		require.Equal(t, 1, db.Stats().InUse)
+		write(t, o, success("a", "x"))
+		require.NoError(t, o.Close(t.Context()))
+		require.Zero(t, db.Stats().InUse)
+		require.EqualError(t, o.Write(t.Context(), []*batch.Result{success("b", "x")}), "table results: it is closed")
+		require.NoError(t, db.PingContext(t.Context()))
+	})
+}
+
+func TestAnOpenReaderOfTheSameSQLiteFileHindersNoWrite(t *testing.T) {
+	db := sqlite(t)
+	o := db.open(t)
+	for i := range 300 {
+		write(t, o, success(fmt.Sprint(i), strings.Repeat("x", 100)))
+	}
+	rows, err := db.QueryContext(t.Context(), `SELECT id FROM results`)
+	require.NoError(t, err)
+	defer rows.Close()
+	require.True(t, rows.Next())
+	write(t, o, success("more", "x"))
+	require.True(t, rows.Next())
+}
+
+func TestOptionsThatAreWrongAreNamed(t *testing.T) {
+	db := sqlite(t)
+	for want, change := range map[string]func(*sqldb.Options){
+		`options: Dialect: want Postgres or SQLite, got Dialect(0)`:                            func(o *sqldb.Options) { o.Dialect = 0 },
+		`options: Table is missing: sink.NewTable makes one`:                                   func(o *sqldb.Options) { o.Table = nil },
+		`options: Name: want the name of a table, such as results or out.results, got ""`:      func(o *sqldb.Options) { o.Name = "" },
+		`options: Name: want the name of a table, such as results or out.results, got "a.b.c"`: func(o *sqldb.Options) { o.Name = "a.b.c" },
+		`options: Name: want the name of a table, such as results or out.results, got ".b"`:    func(o *sqldb.Options) { o.Name = ".b" },
+		"table a\x00: the name \"a\\x00\" has a zero byte":                                     func(o *sqldb.Options) { o.Name = "a\x00" },
+	} {
+		_, err := sqldb.Open(t.Context(), db.DB, db.options(t, change))
+		require.EqualError(t, err, want)
+	}
+	pg := postgres(t)
+	_, err := sqldb.Open(t.Context(), pg.DB, pg.options(t, func(o *sqldb.Options) { o.Name = strings.Repeat("x", 64) }))
+	require.ErrorContains(t, err, "is longer than the 63 bytes that Postgres keeps of one")
+}
+
+func TestAnEndedContextWritesNothing(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		o := db.open(t)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.True(t, errors.Is(o.Write(ended, []*batch.Result{success("a", "x")}), context.Canceled))
+		require.Empty(t, db.column(t, `SELECT id FROM results`))
+	})
+}
