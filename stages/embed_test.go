@@ -355,39 +355,22 @@ func TestAGroupEndsWithItsRun(t *testing.T) {
 	})
 }
 
-func TestAnotherRequestsFailureThatEndsTheRunIsNotTakenForAGroups(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		other := unavailable()
-		other.Usage = &batch.TokenUsage{Total: 1000}
-		time.AfterFunc(time.Minute, func() { cancel(&batch.RequestError{ID: "other", Err: other}) })
-		items := embedding("a", "b", "c", "d") // two in a call, two that wait for a permit
-		c := llm.NewPermits(1).Limit(&embedder{latency: time.Hour})
-		mustRun(ctx, t, items, stages.Validate(stages.Defaults{}), stages.Execute(grouping(c, 2, 2)))
-		for _, item := range items {
-			require.Equal(t, batch.ErrCancelled, item.Result.ErrorType)
-			require.Nil(t, item.Result.TokensUsed)
-		}
-	})
-}
-
 func TestAGroupsCallThatPanicsFailsItsItemsAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := &embedder{refuse: func(texts []string) error {
 			switch {
-			case len(texts) > 2:
-				return batch.ErrInvalidRequest.Errorf("too many")
 			case slices.Contains(texts, "c"):
 				panic("boom")
+			case len(texts) > 2:
+				return batch.ErrInvalidRequest.Errorf("too many")
 			}
 			return nil
 		}}
 		items := embedding("a", "b", "x", "c", "e")
 		mustRun(t.Context(), t, items, stages.Validate(stages.Defaults{}), stages.Execute(grouping(m, 1, 4)))
-		for _, item := range items[2:4] {
+		for _, item := range items[:4] {
 			require.Equal(t, "the model call panicked: boom", item.Result.Error)
 		}
-		requireEmbedded(t, items[:2])
 		requireEmbedded(t, items[4:])
 	})
 }

@@ -74,7 +74,11 @@ within rate limits, and so that a run that was interrupted goes on where it ende
 // completeChoices teaches the shell the values of flags that have a choice of them.
 func completeChoices(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-		if value, ok := flag.Value.(choiceValue); ok {
+		value, ok := flag.Value.(choiceValue)
+		if formats, isFormat := flag.Value.(formatValue); isFormat {
+			value, ok = formats.choiceValue, true
+		}
+		if ok {
 			// It fails only for a flag that the command doesn't have.
 			_ = cmd.RegisterFlagCompletionFunc(flag.Name, cobra.FixedCompletions(value.choices, cobra.ShellCompDirectiveNoFileComp))
 		}

@@ -28,15 +28,20 @@ and estimates their tokens. It calls nothing and needs no key. The exit code is 
 
   # What is left to do of a run?
   gluepipe check requests.jsonl -o results.jsonl`,
-		Args: exactlyOneInput,
+		Args: atMostOneInput,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := a.loadSettings(cmd.Flags(), "", s.config); err != nil {
 				return err
 			}
-			return a.check(cmd.Context(), s, args[0])
+			input, err := s.inputOf(cmd.Name(), args)
+			if err != nil {
+				return err
+			}
+			return a.check(cmd.Context(), s, input)
 		},
 	}
 	s.checkFlags(cmd.Flags())
+	cmd.SetUsageFunc(sectionedUsage)
 	return cmd
 }
 
@@ -45,7 +50,7 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 	out := bufio.NewWriter(a.out)
 	var good, bad, done int
 	var tokens int64
-	index, err := doneIn(s.output)
+	index, err := s.doneIn()
 	if err != nil {
 		return err
 	}
@@ -107,12 +112,12 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 
 // inspect validates the input as a run would and hands out each item, without a call or a key.
 func (a *app) inspect(ctx context.Context, s *settings, input string, each func(*batch.Item) error) error {
-	src, err := a.openInput(input, s, func(*batch.Item) {})
+	src, err := a.openInput(ctx, s, input, func(*batch.Item) {})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = src.Close() }()
-	cfg := s.requestConfig()
+	cfg := s.requestConfig(src)
 	offline(cfg)
 	processor, err := a.newProcessor(cfg)
 	if err != nil {
@@ -141,12 +146,23 @@ func finish(out *bufio.Writer, err error, bad int) error {
 	return err
 }
 
-// doneIn returns what a file of results has: nothing where there is none. path may be "".
-func doneIn(path string) (stages.Index, error) {
-	if path == "" {
+// doneIn returns what the output has: nothing where there is none.
+func (s *settings) doneIn() (stages.Index, error) {
+	if s.output == "" {
 		return fingerprinted{}, nil
 	}
-	records, err := sink.ReadRecords(path)
+	var records stages.Index
+	var err error
+	switch format := s.outputFormatOf(s.output, s.inputFormat); format {
+	case formatJSONL:
+		records, err = sink.ReadRecords(s.output)
+	case formatBatch:
+		records, err = sink.ReadBatchRecords(s.output)
+	case formatCSV, formatTSV:
+		records, err = sink.ReadCSVRecords(s.output, s.comma(format))
+	default:
+		return nil, usagef("--output: check can look into JSON Lines, OpenAI batch files and CSV, not into %s", s.output)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return fingerprinted{}, nil
 	}
@@ -170,6 +186,6 @@ func offline(cfg *pipeline.Config) {
 func callOf(item *batch.Item) *llm.Call {
 	r := item.Effective
 	return &llm.Call{
-		Model: r.Model, Messages: r.Messages, Tools: r.Tools, ResponseFormat: r.ResponseFormat, Params: r.Params,
+		Model: r.Model, Messages: r.Messages, Input: r.Input, Tools: r.Tools, ResponseFormat: r.ResponseFormat, Params: r.Params,
 	}
 }

@@ -16,8 +16,8 @@ import (
 )
 
 // pipelineConfig turns settings into the configuration of a processor.
-func (s *settings) pipelineConfig(lookup lookupFunc) (*pipeline.Config, error) {
-	cfg := s.requestConfig()
+func (s *settings) pipelineConfig(lookup lookupFunc, in *input) (*pipeline.Config, error) {
+	cfg := s.requestConfig(in)
 	cfg.MaxConcurrent, cfg.FixedPace, cfg.MaxPending = s.maxConcurrent, !s.adaptive, s.maxPending
 	cfg.RetryFailed, cfg.Retry = s.retryFailed, stages.RetryPolicy{MaxAttempts: s.maxAttempts}
 	cfg.RateLimit = llm.Limits{RPM: s.rpm, TPM: s.tpm}
@@ -32,12 +32,18 @@ func (s *settings) pipelineConfig(lookup lookupFunc) (*pipeline.Config, error) {
 }
 
 // requestConfig is the part of the configuration that decides what a request is.
-func (s *settings) requestConfig() *pipeline.Config {
+func (s *settings) requestConfig(in *input) *pipeline.Config {
 	tools, _ := tool.Select(tool.Builtins(), s.tools...) // the flag let only known names in
-	return &pipeline.Config{
+	cfg := &pipeline.Config{
 		Model: s.model, SystemPrompt: s.systemPrompt, Tools: tools, Params: s.params,
 		MaxToolIterations: zeroIsNone(s.maxToolIterations),
+		Schema:            s.schema, MaxRepairs: zeroIsNone(s.maxRepairs), SchemaInPrompt: s.schemaInPrompt,
+		EmbedBatch: s.embedBatch, KeepRaw: s.keepsRaw(in.format),
 	}
+	if in.rows {
+		cfg.SystemPrompt = "" // a template, which each row's request has filled in
+	}
+	return cfg
 }
 
 // connect says where the calls go and with which keys. .env is not part of the process's environment, so that the variables
@@ -62,7 +68,7 @@ func (s *settings) connect(cfg *pipeline.Config, lookup lookupFunc) error {
 }
 
 // flagOf returns the flag for a field of the configuration. Other fields can't be wrong once their flags are read.
-var flagOf = map[string]string{"Model": "model", "BaseURL": "base-url", "Params": "param", "Tools": "tools"}
+var flagOf = map[string]string{"Model": "model", "BaseURL": "base-url", "Params": "param", "Tools": "tools", "Schema": "schema"}
 
 // newProcessor returns the processor. Where the configuration is wrong, it tells which flag, variable or key it comes from.
 func (a *app) newProcessor(cfg *pipeline.Config) (*pipeline.BatchProcessor, error) {

@@ -91,12 +91,9 @@ func unknownFlag(unknown *pflag.NotExistError) error {
 	return usagef("unknown flag: %s", flag)
 }
 
-// exactlyOneInput is the argument rule of the commands that read requests.
-func exactlyOneInput(cmd *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return usagef(`%s needs an input: a file, or "-" for standard input`, cmd.Name())
-	case len(args) > 1:
+// atMostOneInput is the argument rule of the commands that read requests. A setting may give the input, too.
+func atMostOneInput(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
 		return usagef("%s takes one input, got %d: %s", cmd.Name(), len(args), strings.Join(args, " "))
 	}
 	return nil

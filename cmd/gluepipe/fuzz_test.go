@@ -42,7 +42,7 @@ func requireUsable(t *testing.T, s *settings, lookup lookupFunc, err error) {
 	require.Positive(t, s.maxConcurrent)
 	require.GreaterOrEqual(t, s.timeout, 0*s.timeout)
 	require.GreaterOrEqual(t, s.rpm, 0)
-	cfg, err := s.pipelineConfig(lookup)
+	cfg, err := s.pipelineConfig(lookup, &input{})
 	if err != nil {
 		require.ErrorAs(t, err, &usage)
 		return
@@ -130,7 +130,7 @@ func FuzzFlagsTakeWhatTheyShow(f *testing.F) {
 		flags.VisitAll(func(flag *pflag.Flag) {
 			text := text
 			switch flag.Value.(type) {
-			case keysValue, promptValue: // they read files
+			case keysValue, promptValue, schemaValue: // they read files
 				return
 			case paramsValue: // it shows JSON, which holds valid UTF-8 alone
 				text = strings.ToValidUTF8(text, "\uFFFD")

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 
@@ -16,30 +16,29 @@ const standard = "-"
 // input is the requests of a run. It warns of fields that mean nothing, and ends after a number of requests.
 type input struct {
 	batch.Source
-	left  int // requests to take; below 0: all
-	taken func(*batch.Item)
+	format  string         // of the file; "" of what is none
+	rows    bool           // whether requests are made of rows
+	columns []batch.Column // of these rows, where they are known
+	size    int            // how many requests there are; below 0: nobody knows
+	left    int            // requests to take; below 0: all
+	taken   func(*batch.Item)
+	free    []func() error // what Close closes besides
 }
 
-// openInput opens a file, or standard input. taken is called with each item, from the goroutine that reads.
-func (a *app) openInput(path string, s *settings, taken func(*batch.Item)) (*input, error) {
-	var requests *source.JSONLReader
-	if path == standard {
-		requests = source.JSONL(a.in)
-	} else {
-		info, err := os.Stat(path)
-		if err == nil && info.IsDir() {
-			return nil, usagef("%s is a directory: want a file of requests", path)
-		}
-		if requests, err = source.OpenJSONL(path); err != nil {
-			return nil, err
-		}
+// openInput opens a file, standard input, a URL, a database, or many files. taken is called with each item, from the
+// goroutine that reads.
+func (a *app) openInput(ctx context.Context, s *settings, path string, taken func(*batch.Item)) (*input, error) {
+	in := &input{size: -1, left: s.limit, taken: taken}
+	if in.left == 0 {
+		in.left = -1
 	}
-	requests.MaxLineBytes = int(s.maxLineBytes)
-	left := s.limit
-	if left == 0 {
-		left = -1
+	if err := a.openRequests(ctx, s, path, in); err != nil {
+		return nil, errors.Join(err, in.Close())
 	}
-	return &input{requests, left, taken}, nil
+	if sized, ok := in.Source.(source.Sized); ok {
+		in.size = sized.Len()
+	}
+	return in, nil
 }
 
 func (i *input) Next(ctx context.Context) (*batch.Item, error) {
@@ -54,47 +53,32 @@ func (i *input) Next(ctx context.Context) (*batch.Item, error) {
 	return item, err
 }
 
-func inputName(path string) string {
-	if path == standard {
+// Close closes the source, and what was opened for it.
+func (i *input) Close() error {
+	var err error
+	if i.Source != nil {
+		err = i.Source.Close()
+	}
+	for _, free := range i.free {
+		err = errors.Join(err, free())
+	}
+	return err
+}
+
+func (s *settings) inputName(path string) string {
+	switch {
+	case s.glob != "":
+		return s.glob
+	case path == standard:
 		return "standard input"
+	case isDatabase(path):
+		return databaseName(path)
 	}
 	return path
 }
 
 // readableTwice tells whether the input can be read again from its start.
-func readableTwice(path string) bool {
+func (s *settings) readableTwice(path string) bool {
 	info, err := os.Stat(path)
-	return path != standard && err == nil && info.Mode().IsRegular()
-}
-
-// countLines counts the lines of a file that aren't blank. It ends early with ctx's error.
-func countLines(ctx context.Context, path string) (int, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer file.Close()
-	count, content := 0, false // content: the line has some so far
-	buffer := make([]byte, 256<<10)
-	for {
-		n, err := file.Read(buffer)
-		for chunk := buffer[:n]; len(chunk) > 0; {
-			line, rest, ended := bytes.Cut(chunk, []byte{'\n'})
-			if content = content || len(bytes.TrimSpace(line)) > 0; content && ended {
-				count++
-			}
-			content = content && !ended
-			chunk = rest
-		}
-		switch {
-		case err == io.EOF && content:
-			return count + 1, nil
-		case err == io.EOF:
-			return count, nil
-		case err != nil:
-			return 0, err
-		case ctx.Err() != nil:
-			return 0, ctx.Err()
-		}
-	}
+	return s.glob != "" || s.query == "" && path != standard && err == nil && info.Mode().IsRegular()
 }

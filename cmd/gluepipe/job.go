@@ -39,14 +39,14 @@ func (j *job) notef(format string, args ...any) { _ = writeLine(j.report, format
 
 func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	// Until the input and the configuration are known to be good, nothing of an output is touched.
-	src, err := j.openInput(j.input, j.settings, j.warnings.look)
+	src, err := j.openInput(ctx, j.settings, j.input, j.warnings.look)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = src.Close() }()
 	j.report = newReporter(j.settings.progress, j.err)
 	defer j.report.close()
-	cfg, err := j.settings.pipelineConfig(lookup)
+	cfg, err := j.settings.pipelineConfig(lookup, src)
 	if err != nil {
 		return err
 	}
@@ -57,10 +57,10 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 		return err
 	}
 	defer func() { _ = processor.Close() }()
-	if err := checkResponse(j.settings.response); err != nil {
+	if err := j.settings.checkResponse(src.format); err != nil {
 		return err
 	}
-	out, err := j.openOutput(ctx, j.settings)
+	out, err := j.openOutput(ctx, j.settings, src)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 		return err
 	}
 	j.report.start(processor.InFlight)
-	stopCounting := j.countInput(looking)
+	stopCounting := j.countInput(looking, src)
 	summary, err := processor.Run(ctx, src, out)
 	stopCounting()
 	j.report.close()
@@ -99,11 +99,11 @@ func (j *job) lookAhead(ctx context.Context, processor *pipeline.BatchProcessor,
 	if !out.continued() {
 		return nil
 	}
-	if !readableTwice(j.input) {
+	if !j.settings.readableTwice(j.input) {
 		j.notef("%s; continuing with the rest", out.state())
 		return nil
 	}
-	src, err := j.openInput(j.input, j.settings, j.warnings.look)
+	src, err := j.openInput(ctx, j.settings, j.input, j.warnings.look)
 	if err != nil {
 		return err
 	}
@@ -128,19 +128,20 @@ func (j *job) lookAhead(ctx context.Context, processor *pipeline.BatchProcessor,
 }
 
 // countInput finds out how many requests there are, while the run has begun. What it returns ends the counting.
-func (j *job) countInput(ctx context.Context) (stop func()) {
-	if !readableTwice(j.input) {
+func (j *job) countInput(ctx context.Context, in *input) (stop func()) {
+	if in.size >= 0 {
+		j.report.setTotal(j.settings.limited(in.size))
+		return func() {}
+	}
+	if !j.settings.readableTwice(j.input) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var counting sync.WaitGroup
 	counting.Go(func() {
 		// Without a total, progress is only less telling: an error here is the run's to report.
-		if n, err := countLines(ctx, j.input); err == nil {
-			if j.settings.limit > 0 {
-				n = min(n, j.settings.limit)
-			}
-			j.report.setTotal(n)
+		if n, err := j.countRecords(ctx, j.settings, j.input, in.format); err == nil {
+			j.report.setTotal(j.settings.limited(n))
 		}
 	})
 	return func() { cancel(); counting.Wait() }
@@ -154,7 +155,7 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 	}
 	err = errors.Join(out.explain(err), out.writeResponse(context.WithoutCancel(ctx), summary))
 	if summary.TotalRequests == 0 && err == nil && !j.interrupted.Load() {
-		j.notef("%s holds no requests", inputName(j.input))
+		j.notef("%s holds no requests", j.settings.inputName(j.input))
 	}
 	if j.interrupted.Load() {
 		<-j.said

@@ -119,7 +119,9 @@ func (l *layers) apply(flags *pflag.FlagSet, prefix string, origins map[string]s
 // settingTexts returns what to give to the flag's Set for a value as it stands in YAML.
 func settingTexts(flag pflag.Value, value any) ([]string, error) {
 	_, isParams := flag.(paramsValue)
-	_, isList := flag.(toolsValue)
+	_, isTools := flag.(toolsValue)
+	_, isNames := flag.(listValue)
+	isList := isTools || isNames
 	switch v := value.(type) {
 	case []any:
 		if !isParams && !isList {

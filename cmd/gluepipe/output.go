@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -20,7 +19,9 @@ type output struct {
 	meter   *meter
 	path    string          // "-" for standard output
 	mode    os.FileMode     // of files that are created; 0: as usual
-	files   []*sink.File    // what can be continued: the output, and the file of errors
+	table   *sink.Table     // the columns of results, where an output has columns
+	files   []resultFile    // what can be continued: the output, and the file of errors
+	free    []func() error  // what is closed once the files are
 	partial []*batch.Result // written, of batches that failed
 
 	response     *sink.ResponseFile // nil if none is wanted
@@ -30,48 +31,6 @@ type output struct {
 // syncPolicies are the values of --fsync.
 var syncPolicies = map[string]sink.SyncPolicy{
 	"interval": sink.SyncInterval, "always": sink.SyncAlways, "never": sink.SyncNever,
-}
-
-// openOutput opens the files of results.
-func (a *app) openOutput(ctx context.Context, s *settings) (out *output, err error) {
-	o := &output{meter: newMeter(), path: s.output}
-	if len(s.apiKeys) > 0 { // who keeps keys in a file has others on the machine to think of
-		o.mode = 0o600
-	}
-	defer func() {
-		if err != nil {
-			o.close(ctx)
-		}
-	}()
-	// The failures come first: where they can't be written, an output to be overwritten is left as it is.
-	var bad batch.Sink
-	if s.errors != "" {
-		if bad, err = o.openFile(s.errors, s); err != nil {
-			return nil, err
-		}
-	}
-	if o.path == "" || o.path == standard {
-		o.path = standard
-		o.Sink = sink.JSONL(a.records(a.out))
-	} else if o.Sink, err = o.openFile(o.path, s); err != nil {
-		return nil, err
-	}
-	if bad != nil {
-		o.Sink = sink.Split(o.Sink, bad)
-		slices.Reverse(o.files)
-	}
-	return o, nil
-}
-
-func (o *output) openFile(path string, s *settings) (batch.Sink, error) {
-	file, err := sink.OpenJSONL(path, sink.FileOptions{
-		Overwrite: s.overwrite, RerunFailed: s.rerunFailed, Sync: syncPolicies[s.fsync], Mode: o.mode,
-	})
-	if err != nil {
-		return nil, err
-	}
-	o.files = append(o.files, file)
-	return file, nil
 }
 
 // Write delivers results and measures them.
@@ -165,7 +124,9 @@ func (o *output) places() (places []string) {
 }
 
 // kept tells whether the results can be read again: whether they are in a file, not in a pipe or device.
-func (o *output) kept() bool { return isRegular(o.path) }
+func (o *output) kept() bool {
+	return isRegular(o.path) || len(o.files) > 0 && o.path != standard && (isDatabase(o.path) || formatOfName(o.path) == formatParquet)
+}
 
 func isRegular(path string) bool {
 	info := fileInfo(path, nil)
@@ -173,8 +134,11 @@ func isRegular(path string) bool {
 }
 
 func (o *output) name() string {
-	if o.path == standard {
+	switch {
+	case o.path == standard:
 		return "standard output"
+	case isDatabase(o.path):
+		return databaseName(o.path)
 	}
 	return o.path
 }
@@ -209,5 +173,8 @@ func (o *output) close(ctx context.Context) {
 	}
 	if o.response != nil {
 		o.response.Discard() // likewise
+	}
+	for _, free := range o.free {
+		_ = free() // nothing is left to be written
 	}
 }

@@ -17,8 +17,11 @@ func (a *app) checkPaths(input string, s *settings) error {
 		if i == 0 {
 			stdout = a.out
 		}
+		if isDatabase(out.path) { // its tables are what is read and written
+			continue
+		}
 		if sameFile(fileInfo(out.path, stdout), fileInfo(input, a.in)) {
-			return usagef("%s: the output is the input, %s; choose another file", out.flag, inputName(input))
+			return usagef("%s: the output is the input, %s; choose another file", out.flag, s.inputName(input))
 		}
 		for _, other := range outputs[:i] {
 			if out.path != "" && out.path != standard && samePath(out.path, other.path) {

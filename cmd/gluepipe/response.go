@@ -11,10 +11,15 @@ import (
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-// checkResponse finds out, before anything is touched, whether a response can be written. path may be "".
-func checkResponse(path string) error {
+// checkResponse finds out, before anything is touched, whether a response can be written.
+func (s *settings) checkResponse(inputFormat string) error {
+	path := s.response
 	if path == "" {
 		return nil
+	}
+	if format := s.outputFormatOf(s.output, inputFormat); format != formatJSONL ||
+		s.errors != "" && s.outputFormatOf(s.errors, inputFormat) != formatJSONL {
+		return usagef("--response: is made of results in JSON Lines: want outputs of that format")
 	}
 	response, err := sink.Response(path, sink.ResponseOptions{})
 	if failed, ok := errors.AsType[*fs.PathError](err); ok { // of a temporary file
@@ -37,8 +42,10 @@ func (o *output) openResponse(path string) (err error) {
 		return nil
 	}
 	options := sink.ResponseOptions{Mode: o.mode}
-	if o.path != standard && !slices.ContainsFunc(o.files, func(f *sink.File) bool { return !isRegular(f.Path()) }) {
-		options.From = o.files
+	if o.path != standard && !slices.ContainsFunc(o.files, func(f resultFile) bool { return !isRegular(f.Path()) }) {
+		for _, file := range o.files {
+			options.From = append(options.From, file.(*sink.File)) // JSON Lines, by checkResponse
+		}
 	}
 	o.responsePath = path
 	if o.response, err = sink.Response(path, options); err != nil {

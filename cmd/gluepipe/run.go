@@ -10,9 +10,13 @@ func (a *app) runCommand() *cobra.Command {
 	s := defaultSettings()
 	cmd := &cobra.Command{
 		Use:   "run INPUT",
-		Short: "Run requests from a file",
+		Short: "Run requests from a file, a table or a database",
 		Long: `run sends the requests of INPUT, a file with one JSON object a line ("-" is standard input), and writes
 one result a line as each finishes.
+
+INPUT can also be a file for OpenAI's Batch API, which comes out in its own format; or rows, which a --prompt makes
+requests of and which come out with the answers beside them: CSV, TSV, Parquet, JSON, text, a database. Formats are
+told by names and contents; what ends in .gz or .zst is compressed.
 
 A request is {"user_message": "..."} or {"messages": [...]}, and may have id, system_prompt, model, tools,
 params, metadata and more. What it says itself wins over the flags.
@@ -32,24 +36,33 @@ Exit codes: 0 all good, 1 the run broke, 2 wrong usage, 3 complete with failed r
   # 64 requests at once, at most 500 a minute, three attempts each.
   gluepipe run requests.jsonl -o results.jsonl --model openai:gpt-4o-mini -c 64 --rpm 500 --max-attempts 3
 
+  # A table, with an answer for each row; by a schema, its fields become columns.
+  gluepipe run reviews.csv -o answers.csv --prompt 'Classify this review: {{.review}}'
+  gluepipe run reviews.csv -o answers.parquet --prompt 'Judge this review: {{.review}}' --schema review.json
+
+  # A file made for the Batch API, at a server of your own.
+  gluepipe run -i batch.jsonl -o output.jsonl --model vllm:qwen3 --base-url http://gpu:8000/v1
+
   # Do the failed ones again.
   gluepipe run requests.jsonl -o results.jsonl --rerun-failed
 
-  # A server of your own.
-  gluepipe run requests.jsonl -o results.jsonl --model vllm:qwen3 --base-url http://gpu:8000/v1
-
   # What would be sent?
   gluepipe run requests.jsonl --dry-run --limit 1 --param temperature=0`,
-		Args: exactlyOneInput,
+		Args: atMostOneInput,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lookup, err := a.loadSettings(cmd.Flags(), "", s.config)
 			if err != nil {
 				return err
 			}
-			return a.run(cmd.Context(), s, lookup, args[0])
+			input, err := s.inputOf(cmd.Name(), args)
+			if err != nil {
+				return err
+			}
+			return a.run(cmd.Context(), s, lookup, input)
 		},
 	}
 	s.runFlags(cmd.Flags())
+	cmd.SetUsageFunc(sectionedUsage)
 	return cmd
 }
 
