@@ -88,10 +88,14 @@ func (o *Output) checkIdentifiers() error {
 }
 
 func (o *Output) open(ctx context.Context, options *Options) error {
+	var err error
+	if o.session, err = newSession(ctx, o.db); err != nil {
+		return err
+	}
 	if err := o.prepareTable(ctx); err != nil {
 		return err
 	}
-	if err := o.connect(ctx); err != nil {
+	if err := o.dialect.lock(ctx, o.session, o.name); err != nil {
 		return err
 	}
 	if options.Overwrite {

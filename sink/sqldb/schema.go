@@ -17,11 +17,7 @@ type column struct {
 
 // prepareTable creates the table, or checks the one that is there.
 func (o *Output) prepareTable(ctx context.Context) error {
-	s, err := newSession(ctx, o.db)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+	s := o.session
 	found, err := o.dialect.describe(ctx, s, o.name)
 	if err != nil {
 		return err

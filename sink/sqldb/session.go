@@ -65,7 +65,7 @@ func (s *session) rollback(ctx context.Context) (ok bool) {
 	return s.exec(ctx, "ROLLBACK") == nil
 }
 
-// connect opens a session that has the table's lock.
+// connect opens a session that has the table's lock, in place of one that was lost.
 func (o *Output) connect(ctx context.Context) error {
 	if o.session != nil {
 		return nil
