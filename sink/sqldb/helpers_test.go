@@ -20,13 +20,7 @@ import (
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv("SQLDB_TEST_CHILD") != "" {
-		child()
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // database is one that the tests have for themselves.
 type database struct {

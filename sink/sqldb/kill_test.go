@@ -1,3 +1,0 @@
-package sqldb_test
-
-func child() {}
