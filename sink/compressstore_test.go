@@ -80,8 +80,10 @@ func textOfResults(t *testing.T, format format, results []*batch.Result) string 
 
 func eachCodec(t *testing.T, test func(t *testing.T, extension string, format format)) {
 	t.Helper()
+	csv, err := newCSVFormat(nil, 0)
+	require.NoError(t, err)
 	for _, c := range codecs {
-		for name, format := range map[string]format{"jsonl": jsonLines{}, "batch": batchLines{}, "poems": poems{}} {
+		for name, format := range map[string]format{"jsonl": jsonLines{}, "batch": batchLines{}, "csv": csv, "poems": poems{}} {
 			t.Run(name+c.extension, func(t *testing.T) { test(t, c.extension, format) })
 		}
 	}

@@ -105,13 +105,8 @@ func (f *File) append(records encoded) (kept int, err error) {
 func (f *File) Close(context.Context) error { return f.close() }
 
 func (f *File) closeFile() error {
-	standing := f.look()
-	var err error
-	if standing != cut {
-		err = f.store.finish()
-	}
-	err = errors.Join(err, f.syncer.close())
-	switch standing {
+	err := errors.Join(f.store.finish(), f.syncer.close())
+	switch standing := f.look(); standing {
 	case inPlace:
 	case cut:
 		err = errors.Join(err, f.keepRecords(nil)) // there are none

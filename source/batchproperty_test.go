@@ -159,3 +159,18 @@ func FuzzABatchLineIsAnItem(f *testing.F) {
 		require.Equal(t, io.EOF, err)
 	})
 }
+
+func BenchmarkBatch(b *testing.B) {
+	line := []byte(`{"custom_id":"request-123456","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-4o-mini",` +
+		`"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"` +
+		strings.Repeat("What is the capital of France? ", 10) + `"}],"max_tokens":100,"temperature":0}}` + "\n")
+	src := source.Batch(&repeated{line: line}, source.BatchOptions{})
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		item, err := src.Next(b.Context())
+		if err != nil || item.Result != nil {
+			b.Fatal(item, err)
+		}
+	}
+}
