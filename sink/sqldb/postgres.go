@@ -104,18 +104,22 @@ func describePostgres(ctx context.Context, s *session, n name) (*existing, error
 // lockKey is the upper half of our advisory locks' keys; the table's number is the lower.
 const lockKey = 0x676c7565
 
-// lockPostgres takes a lock that lasts as long as the session: a run that dies leaves none.
+// lockPostgres takes a lock that lasts as long as the session: a run that dies leaves none. It waits a little, since a server
+// may have to notice the death first.
 func lockPostgres(ctx context.Context, s *session, n name) error {
-	var locked sql.NullBool
-	err := s.conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1::bigint << 32 | to_regclass($2)::oid::bigint)`,
+	if err := s.exec(ctx, "BEGIN", "SET LOCAL lock_timeout = '2s'"); err != nil {
+		return err
+	}
+	var locked sql.NullString
+	err := s.conn.QueryRowContext(ctx, `SELECT pg_advisory_lock($1::bigint << 32 | to_regclass($2)::oid::bigint)::text`,
 		lockKey, n.sql()).Scan(&locked)
 	switch {
+	case sqlState(err) == "55P03": // lock_not_available
+		return errInUse
 	case err != nil:
 		return err
 	case !locked.Valid:
 		return errors.New("the table is gone")
-	case !locked.Bool:
-		return errInUse
 	}
-	return nil
+	return s.exec(ctx, "COMMIT")
 }

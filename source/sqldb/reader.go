@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gluepipe/gluepipe/source"
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -21,6 +23,7 @@ type Reader struct {
 	values  []any    // of the row that is being read
 	scan    []any    // pointers to them
 	number  int
+	closed  atomic.Bool
 	end     error // what Next returns from now on, once there is nothing more to read
 }
 
@@ -83,7 +86,7 @@ func (r *Reader) notRows() error {
 	if err := r.rows.Err(); err != nil {
 		return err
 	}
-	return fmt.Errorf("it returns no rows: want a SELECT")
+	return errors.New("it returns no rows: want a SELECT")
 }
 
 // Columns returns the query's columns.
@@ -100,14 +103,9 @@ func (r *Reader) Next(ctx context.Context) (source.TableRow, error) {
 	}
 	stop := context.AfterFunc(ctx, r.cancel)
 	more := r.rows.Next()
-	if !stop() && !more {
-		r.end = ctx.Err()
-		return source.TableRow{}, r.end
-	}
+	cancelled := !stop()
 	if !more {
-		if r.end = io.EOF; r.rows.Err() != nil {
-			r.end = fmt.Errorf("query: row %d: %w", r.number+1, r.rows.Err())
-		}
+		r.end = r.ended(ctx, cancelled)
 		r.cancel()
 		return source.TableRow{}, r.end
 	}
@@ -116,6 +114,19 @@ func (r *Reader) Next(ctx context.Context) (source.TableRow, error) {
 		return source.TableRow{}, r.bad(err)
 	}
 	return r.row()
+}
+
+// ended says why there are no more rows.
+func (r *Reader) ended(ctx context.Context, cancelled bool) error {
+	switch err := r.rows.Err(); {
+	case cancelled:
+		return ctx.Err()
+	case r.closed.Load():
+		return errors.New("query: it is closed")
+	case err != nil:
+		return fmt.Errorf("query: row %d: %w", r.number+1, err)
+	}
+	return io.EOF
 }
 
 func (r *Reader) row() (source.TableRow, error) {
@@ -141,6 +152,7 @@ func (r *Reader) bad(err error) error {
 // Close cancels what is left of the query, and gives the connection back to the database's pool, which is the caller's. It
 // waits for a Next that blocks until the driver has noticed.
 func (r *Reader) Close() error {
+	r.closed.Store(true)
 	r.cancel()
 	_ = r.rows.Close() // what it reports is that the query was cancelled
 	return nil
