@@ -93,7 +93,7 @@ func TestAResultThatGaveUpOnARateLimitKeepsTheAnswerThatSaidSo(t *testing.T) {
 	}
 }
 
-func TestMillionsOfEmbeddingsWouldStream(t *testing.T) {
+func TestEmbeddingsStreamWithinMaxPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, pending = 20_000, 300
 		var taken, delivered, most atomic.Int64

@@ -31,24 +31,24 @@ func structureOf(t *testing.T, schema string) func(string) (json.RawMessage, err
 
 func TestStructuredOutputIsFoundInTheTextOfAnAnswer(t *testing.T) {
 	read := structureOf(t, starsSchema)
-	for text, want := range map[string]string{
-		`{"stars": 5}`:                             `{"stars":5}`,
-		"\n{\"stars\":\n5}\n":                      `{"stars":5}`,
-		"Sure:\n```json\n{\"stars\": 5}\n```\nBye": `{"stars":5}`,
-		"```\n{\"stars\": 5}```":                   `{"stars":5}`,
-		"```{\"stars\": 5}```":                     `{"stars":5}`,
-		`For {"stars": 1} I say: ` + "```json\n{\"stars\": 5}\n```": `{"stars":5}`,
-		`I'd say [sic] {x} {"stars": 5}, {"stars": 6}.`:             `{"stars":5}`,
-		`As [1] says: {"stars":5}`:                                  `{"stars":5}`,
-		`{"stars":5} {"stars":`:                                     `{"stars":5}`,
-		`<think>{"stars":1}?</think>{"stars":5}`:                    `{"stars":5}`,
-		`{"stars": 9007199254740993123456789, "x": 1.10}`:           `{"stars":9007199254740993123456789,"x":1.10}`,
-		`{"stars": 3.0}`:                                            `{"stars":3.0}`,
-		"```json\n{\"stars\":5,\"code\":\"```\"}\n```":              "{\"stars\":5,\"code\":\"```\"}",
+	for _, test := range [][2]string{
+		{`{"stars": 5}`, `{"stars":5}`},
+		{"\n{\"stars\":\n5}\n", `{"stars":5}`},
+		{"Sure:\n```json\n{\"stars\": 5}\n```\nBye", `{"stars":5}`},
+		{"```\n{\"stars\": 5}```", `{"stars":5}`},
+		{"```{\"stars\": 5}```", `{"stars":5}`},
+		{`For {"stars": 1} I say: ` + "```json\n{\"stars\": 5}\n```", `{"stars":5}`},
+		{`I'd say [sic] {x} {"stars": 5}, {"stars": 6}.`, `{"stars":5}`},
+		{`As [1] says: {"stars":5}`, `{"stars":5}`},
+		{`{"stars":5} {"stars":`, `{"stars":5}`},
+		{`<think>{"stars":1}?</think>{"stars":5}`, `{"stars":5}`},
+		{`{"stars": 9007199254740993123456789, "x": 1.10}`, `{"stars":9007199254740993123456789,"x":1.10}`},
+		{`{"stars": 3.0}`, `{"stars":3.0}`},
+		{"```json\n{\"stars\":5,\"code\":\"```\"}\n```", "{\"stars\":5,\"code\":\"```\"}"},
 	} {
-		got, err := read(text)
-		require.NoError(t, err, text)
-		require.Equal(t, want, string(got))
+		got, err := read(test[0])
+		require.NoError(t, err, test[0])
+		require.Equal(t, test[1], string(got))
 	}
 	words := structureOf(t, `{"type":"string","enum":["yes","no"]}`)
 	for _, text := range []string{`"yes"`, "It is:\n```json\n\"yes\"\n```"} {

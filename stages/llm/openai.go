@@ -21,7 +21,7 @@ import (
 //     fails with [batch.ErrInvalidRequest], which names it; nothing is dropped in silence. What changes nothing may go:
 //     nulls, an empty list, strict: false. A model's tool call without arguments is sent back with "{}".
 //   - go-openai refuses some params by the model's name (max_tokens for gpt-5 and o-models); that is ErrInvalidRequest too.
-//   - A call for embeddings is sent as it is, but for long numbers in its tokens and in what goes beside them.
+//   - A call for embeddings loses nothing on its way; of its answer an encoding_format of base64 is read, too.
 //   - Of the answer, unknown fields of the message, the cost and the raw bytes are lost: Call.KeepRaw has no effect. A 200
 //     with an error inside is a [batch.ErrServer] about an answer without choices.
 //   - The client keeps its key to itself, so that it can't be taken out of an error in which the server repeats it.

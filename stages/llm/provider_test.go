@@ -76,3 +76,13 @@ func TestEnvironmentGivesAddressAndKey(t *testing.T) {
 	baseURL, _ := must(llm.LookupProvider("azure")).FromEnv(getenv)
 	require.Equal(t, "https://res.openai.azure.com/openai/v1", baseURL)
 }
+
+func TestProvidersThatTakeNoSchemaAreKnown(t *testing.T) {
+	var names []string
+	for _, p := range llm.Providers() {
+		if p.SchemaInPrompt {
+			names = append(names, p.Name)
+		}
+	}
+	require.Equal(t, []string{"anthropic", "deepseek"}, names)
+}
