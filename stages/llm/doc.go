@@ -1,7 +1,7 @@
 // Package llm makes one model call: a [Completer] takes a [Call] and returns an [Answer] or an [*Error].
 //
-// [NewClient] makes a Completer for any server that speaks OpenAI's dialect of chat completions and embeddings; the table of [Providers]
-// knows where they are. [OpenAI] makes one from a go-openai client.
+// [NewClient] makes a Completer for any server that speaks OpenAI's dialect of chat completions and embeddings; the table
+// of [Providers] knows where they are. [OpenAI] makes one from a go-openai client.
 //
 // Middleware wraps a Completer and is one itself. The order matters, since a call's timeout begins when its waits are over.
 // From the outside in:
