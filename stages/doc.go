@@ -6,8 +6,8 @@
 //
 // Stages that work on several items at once pass them on as they finish, not in the order in which they came.
 //
-// Answers follow a [Schema] where the run has one ([Defaults]), and requests with an Input are for embeddings, which Execute asks
-// for in groups.
+// Answers follow a [Schema] where the run has one ([Defaults]), and requests with an Input are for embeddings, which
+// Execute asks for in groups.
 //
 // Execute and Retry share an [Executor], which does the work and can tell a [Tracker] of it: what a run waits for.
 package stages

@@ -10,8 +10,8 @@ import (
 	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-// broken is the error of a body that is not the JSON of an answer, what being what was asked for. Its text holds nothing that a model wrote, unless the
-// body is no JSON at all.
+// broken is the error of a body that is not the JSON of an answer, what being what was asked for. Its text holds
+// nothing that a model wrote, unless the body is no JSON at all.
 func (c *Client) broken(what, status string, body []byte, err error) *Error {
 	fail := func(format string, args ...any) *Error {
 		return answerError(batch.ErrServer, true, status+": the answer"+format, args...)

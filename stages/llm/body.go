@@ -9,9 +9,10 @@ import (
 	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
 )
 
-// AppendBody appends the JSON body that a client sends for call: model, messages, tools, response_format (for embeddings
-// model and input), then the params in the order of their names. What the call says is written as it says it: zeros, nulls, false and unknown fields stay,
-// and numbers keep their digits. A model's provider prefix is left out.
+// AppendBody appends the JSON body that a client sends for call: model, messages, tools, response_format (for
+// embeddings model and input), then the params in the order of their names. What the call says is written as it says
+// it: zeros, nulls, false and unknown fields stay, and numbers keep their digits. A model's provider prefix is left
+// out.
 //
 // It fails with [batch.ErrInvalidRequest] where a part isn't JSON, where params repeat a field that the call has, or where
 // they ask for a stream.

@@ -34,7 +34,8 @@ type ClientConfig struct {
 	MaxResponseBytes int64
 }
 
-// Client calls a server of chat completions and embeddings over HTTP. It is safe for concurrent use, and retries nothing itself.
+// Client calls a server of chat completions and embeddings over HTTP. It is safe for concurrent use, and retries nothing
+// itself.
 type Client struct {
 	provider   string
 	chat       endpoint

@@ -16,8 +16,8 @@ const (
 )
 
 // EstimateTokens estimates how many tokens a call will use: a quarter of the bytes of its messages or input, tools and
-// response format, and what its params allow for the completion (max_completion_tokens or max_tokens). A file that a message holds
-// as base64 counts as 1,000 tokens.
+// response format, and what its params allow for the completion (max_completion_tokens or max_tokens). A file that a
+// message holds as base64 counts as 1,000 tokens.
 func EstimateTokens(call *Call) int {
 	size, tokens := len(call.ResponseFormat)+len(call.Input), 0
 	for i := range call.Messages {

@@ -1,5 +1,5 @@
-// Package llmtest is an OpenAI-compatible server of chat completions and embeddings for tests, demos and benchmarks. It is a real HTTP
-// server on loopback, so that a client is tested with its connections, timeouts and broken bodies.
+// Package llmtest is an OpenAI-compatible server of chat completions and embeddings for tests, demos and benchmarks. It
+// is a real HTTP server on loopback, so that a client is tested with its connections, timeouts and broken bodies.
 //
 // Left alone it echoes: the answer is the last user message. When tools are offered it calls those that the message seems
 // to ask for, and answers with their results once they are back (see [Config.Respond] for answers of your own).
@@ -33,12 +33,12 @@
 //
 // # Structured answers and embeddings
 //
-// A response_format of type json_schema is answered with JSON that follows the schema: texts are the last user message, one of
-// an enum, and numbers and booleans, are chosen by the message, and a list has one element. Patterns and other rules on texts but for
-// their length and the common formats are not followed. json_object is answered with {"answer": "the message"}.
+// A response_format of type json_schema is answered with JSON that follows the schema: texts are the last user message,
+// which also decides the numbers, the booleans and the values of enums, and a list has one element. Of the rules on texts,
+// only lengths and the common formats are kept. json_object is answered with {"answer": "the message"}.
 //
-// /v1/embeddings answers each text with a vector of length 1 that depends on the text alone: of "dimensions" numbers, 8 by
-// default, as a list or, for encoding_format "base64", as base64.
+// /v1/embeddings answers each text with a vector of length 1 that depends on the text alone: of "dimensions" numbers, 8
+// by default, as a list or, for encoding_format "base64", as base64.
 //
 // # Faults
 //
