@@ -25,11 +25,9 @@ func valueText(value any) (string, error) {
 			return string(v), nil
 		}
 	}
-	text, err := batch.Cell(batch.TextColumn, value)
-	if err != nil {
-		return "", err
-	}
-	return text.(string), nil
+	cell, err := batch.Cell(batch.TextColumn, value)
+	text, _ := cell.(string) // a number that JSON doesn't have, and JSON's null, are as NULL
+	return text, err
 }
 
 // templateValue returns a cell's value as a template walks and compares it: nil, a string, bool, int64, float64, json.Number,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,17 @@ func TestARowWithoutItsIDFailsAlone(t *testing.T) {
 		require.Equal(t, text, item.Result.Row.Value("text"), "a failed row comes back, too")
 	}
 	require.Equal(t, "d", asked(t, src))
+}
+
+func TestWhatIsNoNumberIsAsNull(t *testing.T) {
+	for _, value := range []any{math.NaN(), math.Inf(-1), json.RawMessage("null")} {
+		src := mustRows(t, texts("n", []any{value}), source.RowOptions{Prompt: `[{{.n}}{{printf "%v" .n}}{{upper .n}}]`})
+		require.Equal(t, "[]", asked(t, src))
+		src = mustRows(t, texts("n", []any{value}), source.RowOptions{Prompt: "hi", IDColumn: "n"})
+		require.Equal(t, `line 1: column "n" is empty`, next(t, src).Result.Error)
+		src = mustRows(t, texts("n", []any{value}), source.RowOptions{EmbedColumn: "n"})
+		require.Equal(t, `line 1: column "n" is empty`, next(t, src).Result.Error)
+	}
 }
 
 func TestMetadataColumnsKeepTheirTypes(t *testing.T) {
