@@ -53,8 +53,8 @@ func parseBatchLines(tb testing.TB, data []byte) []*batch.Result {
 			Error *struct{ Code, Message string } `json:"error"`
 		}
 		require.NoError(tb, json.Unmarshal(text, &line), "%s", text)
-		version, sum, _ := strings.Cut(strings.TrimPrefix(line.ID, "batch_req_"), "_")
-		r := &batch.Result{ID: line.CustomID, Fingerprint: version + ":" + sum, Success: line.Error == nil}
+		told := strings.Split(strings.TrimPrefix(line.ID, "batch_req_"), "_")
+		r := &batch.Result{ID: line.CustomID, Fingerprint: told[0] + ":" + told[1], Success: line.Error == nil}
 		if line.Error != nil {
 			r.Error, r.ErrorType = line.Error.Message, batch.ErrorKind(line.Error.Code)
 		} else {

@@ -31,8 +31,8 @@ func Batch(w io.Writer) batch.Sink { return newStream(w, batchLines{}) }
 //     response and an error with code and message.
 //   - What no server answered has an error, and its response is null.
 //
-// A file that OpenAI or vLLM wrote is continued too. A line's id has the fingerprint of its request; in lines of others,
-// which have none, the custom_id alone tells what is done. A last line that broke off is cut away only if it begins as this
+// A file that OpenAI or vLLM wrote is continued too. A line's id has the fingerprint of its request and its
+// index in the run; in lines of others, which have none, the custom_id alone tells what is done. A last line that broke off is cut away only if it begins as this
 // package writes it.
 func OpenBatch(path string, options FileOptions) (*File, error) {
 	return openFile(path, batchLines{}, &options)
@@ -68,19 +68,23 @@ func (batchLines) appendRecord(dst []byte, r *batch.Result) ([]byte, error) {
 
 const batchIDPrefix = "batch_req_"
 
-// appendBatchID appends an id that tells the request's fingerprint.
+// appendBatchID appends an id that tells the request's fingerprint, and its index: requests that are the same, but for their
+// custom_ids, have the same fingerprint.
 func appendBatchID(dst []byte, r *batch.Result) []byte {
 	dst = append(dst, batchIDPrefix...)
 	if version, sum, ok := strings.Cut(r.Fingerprint, ":"); ok && isVersion(version) && isHex(sum) {
-		return append(append(append(dst, version...), '_'), sum...)
+		dst = append(append(append(append(dst, version...), '_'), sum...), '_')
 	}
 	return strconv.AppendInt(dst, r.Index, 10)
 }
 
-// batchFingerprint returns the fingerprint in an id; "" where there is none, since the line is somebody else's.
+// batchFingerprint returns the fingerprint in an id; "" where there is none, since the line is somebody else's. An id
+// without an index is one of ours, too.
 func batchFingerprint(id string) string {
 	id, ours := strings.CutPrefix(id, batchIDPrefix)
-	if version, sum, ok := strings.Cut(id, "_"); ours && ok && isVersion(version) && isHex(sum) {
+	version, rest, ok := strings.Cut(id, "_")
+	sum, index, indexed := strings.Cut(rest, "_")
+	if ours && ok && isVersion(version) && isHex(sum) && (!indexed || isDigits(index)) {
 		return version + ":" + sum
 	}
 	return ""
@@ -88,8 +92,10 @@ func batchFingerprint(id string) string {
 
 func isVersion(s string) bool {
 	digits, ok := strings.CutPrefix(s, "v")
-	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+	return ok && isDigits(digits)
 }
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func isHex(s string) bool { return s != "" && strings.Trim(s, "0123456789abcdef") == "" }
 

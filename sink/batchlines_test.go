@@ -40,7 +40,7 @@ func batchLinesOf(tb testing.TB, results ...*batch.Result) string {
 
 func TestALineHasTheShapeOfTheBatchAPI(t *testing.T) {
 	const (
-		ours       = `{"id":"batch_req_v1_00112233445566778899aabbccddeeff","custom_id":"r1","response":`
+		ours       = `{"id":"batch_req_v1_00112233445566778899aabbccddeeff_6","custom_id":"r1","response":`
 		refusal    = `{"error":{"message":"too long","code":"context_length_exceeded"}}`
 		usage      = `"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}`
 		completion = `{"id":"chatcmpl-r1","object":"chat.completion","created":0,"model":"","choices":[{"index":0,"message":`

@@ -145,7 +145,7 @@ func ExampleOpenBatch() {
 	// Output:
 	// 1 to do again
 	// {"id": "batch_req_1", "custom_id": "a", "response": {"status_code": 200, "request_id": "", "body": {}}, "error": null}
-	// {"id":"batch_req_v1_0f","custom_id":"b","response":null,"error":{"code":"APITimeoutError","message":"no answer"}}
+	// {"id":"batch_req_v1_0f_0","custom_id":"b","response":null,"error":{"code":"APITimeoutError","message":"no answer"}}
 }
 
 func ExampleReadBatchRecords() {
