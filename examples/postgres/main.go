@@ -51,7 +51,7 @@ func run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	return labelReviews(ctx, w, sinkdb.SQLite, "sqlite", sinkdb.SQLiteDSN(filepath.Join(dir, "shop.db")))
 }
 

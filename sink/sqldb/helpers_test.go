@@ -117,6 +117,7 @@ func (db *database) options(t testing.TB, change ...func(*sqldb.Options)) sqldb.
 }
 
 func with(t testing.TB, o sink.TableOptions) func(*sqldb.Options) {
+	t.Helper()
 	return func(options *sqldb.Options) { options.Table = table(t, o) }
 }
 

@@ -44,7 +44,7 @@ func (o *Output) Refused() int { return int(o.refused.Load()) }
 // another request: if both have a fingerprint, and these differ. Done is safe for concurrent use.
 func (o *Output) Done(id, fingerprint string) (bool, error) {
 	done, err := o.records.Done(id, fingerprint)
-	if changed := (*sink.ChangedError)(nil); errors.As(err, &changed) {
+	if changed, ok := errors.AsType[*sink.ChangedError](err); ok {
 		o.lookUp(changed)
 	}
 	return done, err

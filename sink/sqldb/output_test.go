@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -118,7 +117,7 @@ func TestValuesOfEveryTypeStandInTypedColumns(t *testing.T) {
 		scan("full")
 		require.Equal(t, `it's "quoted"; $1 ?1`, text.String)
 		require.Equal(t, int64(math.MaxInt64), n.Int64)
-		require.Equal(t, 0.1, f.Float64)
+		require.InDelta(t, 0.1, f.Float64, 0)
 		require.True(t, b.Bool)
 		require.True(t, at.Equal(when.Time), "%s", when.Time)
 		require.Equal(t, []byte{0, 255}, raw)
@@ -287,7 +286,7 @@ func TestAnEndedContextWritesNothing(t *testing.T) {
 		o := db.open(t)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.True(t, errors.Is(o.Write(ended, []*batch.Result{success("a", "x")}), context.Canceled))
+		require.ErrorIs(t, o.Write(ended, []*batch.Result{success("a", "x")}), context.Canceled)
 		require.Empty(t, db.column(t, `SELECT id FROM results`))
 	})
 }

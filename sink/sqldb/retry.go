@@ -62,8 +62,7 @@ func passing(err error) bool {
 
 // refusal tells whether an error is about the values of a row, rather than about the table or the connection.
 func refusal(err error) bool {
-	var value *valueError
-	if errors.As(err, &value) {
+	if _, ok := errors.AsType[*valueError](err); ok {
 		return true
 	}
 	if state := sqlState(err); state != "" {

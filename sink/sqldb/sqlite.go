@@ -68,7 +68,7 @@ func sqliteAffinity(databaseType string) string {
 		return "TEXT"
 	case name == "", contains("BLOB"):
 		return "BLOB"
-	case slices.ContainsFunc([]string{"REAL", "FLOA", "DOUB"}, contains):
+	case slices.ContainsFunc([]string{"REAL", "FLOAT", "DOUBLE"}, contains):
 		return "REAL"
 	}
 	return "NUMERIC"

@@ -110,7 +110,7 @@ func TestValuesOfPostgresKeepWhatTheyAre(t *testing.T) {
 func TestValuesOfSQLiteKeepWhatTheyAre(t *testing.T) {
 	db := sqlite(t)
 	exec(t, db, `CREATE TABLE things (a integer, b real, c text, d blob, e numeric, f decimal(10,2), g boolean, h datetime,
-		i timestamp, j date, k json, l varchar(10), n bigint, o)`,
+		i timestamp, j date, k json text, l varchar(10), n bigint, o)`,
 		`INSERT INTO things VALUES (1, 1.5, 'x', x'00ff', 12, 1.5, 1, '2024-01-02 03:04:05', '2024-01-02T05:04:05+02:00',
 			'2024-01-02', '{"a":1}', 'q', 9007199254740993, 'free')`,
 		`INSERT INTO things (a) VALUES (null)`)

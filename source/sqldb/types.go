@@ -23,6 +23,7 @@ var columnTypes = map[string]batch.ColumnType{
 	"TIMESTAMP": batch.TimeColumn, "TIMESTAMPTZ": batch.TimeColumn, "DATETIME": batch.TimeColumn,
 	"BYTEA": batch.BytesColumn, "BLOB": batch.BytesColumn, "BINARY": batch.BytesColumn, "VARBINARY": batch.BytesColumn,
 	"JSON": batch.JSONColumn, "JSONB": batch.JSONColumn,
+	"JSON TEXT": batch.JSONColumn, // as sinks have it in SQLite, where JSON alone would turn numbers into floats
 }
 
 // typeName returns the database's name of a type, without its length: VARCHAR for varchar(10).
