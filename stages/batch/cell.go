@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,46 @@ import (
 	"strings"
 	"time"
 )
+
+// Cell returns value as one of a column of type t, for tables that hold one type a column: a number that came as a text, a
+// time as of RFC 3339, and so on. JSON counts as the value it stands for. nil stays nil, and so do JSON's null and, where a
+// text is wanted, numbers that JSON doesn't have. Its error says what was wanted: want a whole number, got "soon".
+func Cell(t ColumnType, value any) (any, error) {
+	if raw, ok := value.(json.RawMessage); ok {
+		raw = bytes.TrimSpace(raw)
+		switch {
+		case string(raw) == "null":
+			return nil, nil
+		case t == JSONColumn:
+			return value, nil
+		case json.Valid(raw):
+			_, value = readCell(raw)
+		}
+	}
+	if value == nil {
+		return nil, nil
+	}
+	switch t {
+	case TextColumn:
+		return cellText(value)
+	case IntColumn:
+		return cellInt(value)
+	case FloatColumn:
+		return cellFloat(value)
+	case BoolColumn:
+		return cellBool(value)
+	case TimeColumn:
+		return cellTime(value)
+	case BytesColumn:
+		return cellBytes(value)
+	case VectorColumn:
+		return cellVector(value)
+	case JSONColumn:
+		raw, err := appendCell(nil, value)
+		return json.RawMessage(raw), err
+	}
+	return nil, errors.New("unknown column type " + t.String())
+}
 
 // The functions below make cells of values that are not nil, and of JSON only where it is a list or an object.
 
@@ -93,11 +134,30 @@ func cellTime(value any) (any, error) {
 	case time.Time:
 		return v, nil
 	case string:
-		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
+		if at, err := parseTime(v); err == nil {
 			return at, nil
 		}
 	}
 	return nil, wantCell("a time such as 2006-01-02T15:04:05Z", value)
+}
+
+// parseTime also reads the years beyond 9999 and before 0 that rows are written with: databases have them.
+func parseTime(text string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	sign := len(text) - len(strings.TrimPrefix(text, "-"))
+	end := sign + strings.IndexByte(text[sign:], '-') // of the year
+	if err == nil || end < 5 || end > 8 {
+		return at, err
+	}
+	year, err := strconv.Atoi(text[:end])
+	if err != nil {
+		return at, err
+	}
+	// The calendar is the same every 400 years.
+	if at, err = time.Parse(time.RFC3339Nano, strconv.Itoa(2400+year%400)+text[end:]); err != nil {
+		return at, err
+	}
+	return at.AddDate(year-at.Year(), 0, 0), nil
 }
 
 func cellBytes(value any) (any, error) {
@@ -122,11 +182,31 @@ func cellVector(value any) (any, error) {
 	case string: // as tables without types hold it
 		list = []byte(v)
 	}
-	var vector []float32
-	if json.Unmarshal(list, &vector) == nil && vector != nil {
+	if vector := readVector(list); vector != nil {
 		return vector, nil
 	}
 	return nil, wantCell("a list of numbers", value)
+}
+
+// readVector reads what appendVector writes: null is no number. It returns nil for what is no list of numbers.
+func readVector(list []byte) (vector []float32) {
+	if !bytes.Contains(list, []byte("null")) {
+		if json.Unmarshal(list, &vector) != nil {
+			return nil
+		}
+		return vector
+	}
+	var numbers []*float32
+	if json.Unmarshal(list, &numbers) != nil || numbers == nil {
+		return nil
+	}
+	for _, n := range numbers {
+		if n == nil {
+			n = new(float32(math.NaN()))
+		}
+		vector = append(vector, *n)
+	}
+	return vector
 }
 
 func wantCell(want string, value any) error {

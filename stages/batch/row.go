@@ -1,10 +1,8 @@
 package batch
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -98,90 +96,4 @@ func appendCell(dst []byte, value any) ([]byte, error) {
 		}
 	}
 	return jsonappend.Value(dst, value)
-}
-
-// UnmarshalJSON reads an object in the order of its members. Their types are those of the JSON: whole numbers are int where
-// they fit, other numbers float with their digits kept, lists, objects and nulls are json. Times and bytes come as the
-// texts they are; [Cell] makes them again.
-func (r *Row) UnmarshalJSON(data []byte) error {
-	*r = Row{}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if token, err := dec.Token(); err != nil {
-		return err
-	} else if token != json.Delim('{') {
-		return fmt.Errorf("want a JSON object, got %s", excerpt(data))
-	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return err
-		}
-		column, value := readCell(raw)
-		column.Name = name.(string)
-		r.Columns, r.Values = append(r.Columns, column), append(r.Values, value)
-	}
-	return nil
-}
-
-// readCell takes a JSON value for what it is.
-func readCell(raw json.RawMessage) (Column, any) {
-	var text string
-	switch {
-	case string(raw) == "null":
-		return Column{Type: JSONColumn}, nil
-	case string(raw) == "true", string(raw) == "false":
-		return Column{Type: BoolColumn}, raw[0] == 't'
-	case raw[0] == '"' && json.Unmarshal(raw, &text) == nil:
-		return Column{Type: TextColumn}, text
-	case raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9':
-		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-			return Column{Type: IntColumn}, n
-		}
-		return Column{Type: FloatColumn}, json.Number(raw)
-	}
-	return Column{Type: JSONColumn}, raw
-}
-
-// Cell returns value as one of a column of type t, for tables that hold one type a column: a number that came as a text, a
-// time as of RFC 3339, and so on. JSON counts as the value it stands for. nil stays nil, and so do JSON's null and, where a
-// text is wanted, numbers that JSON doesn't have. Its error says what was wanted: want a whole number, got "soon".
-func Cell(t ColumnType, value any) (any, error) {
-	if raw, ok := value.(json.RawMessage); ok {
-		raw = bytes.TrimSpace(raw)
-		switch {
-		case string(raw) == "null":
-			return nil, nil
-		case t == JSONColumn:
-			return value, nil
-		case len(raw) > 0:
-			_, value = readCell(raw)
-		}
-	}
-	if value == nil {
-		return nil, nil
-	}
-	switch t {
-	case TextColumn:
-		return cellText(value)
-	case IntColumn:
-		return cellInt(value)
-	case FloatColumn:
-		return cellFloat(value)
-	case BoolColumn:
-		return cellBool(value)
-	case TimeColumn:
-		return cellTime(value)
-	case BytesColumn:
-		return cellBytes(value)
-	case VectorColumn:
-		return cellVector(value)
-	case JSONColumn:
-		raw, err := appendCell(nil, value)
-		return json.RawMessage(raw), err
-	}
-	return nil, errors.New("unknown column type " + t.String())
 }

@@ -3,6 +3,7 @@ package batch_test
 import (
 	"encoding/json"
 	"math"
+	"regexp"
 	"testing"
 	"time"
 
@@ -92,6 +93,67 @@ func TestARowIsReadFromAnObjectInItsOrder(t *testing.T) {
 	}, row)
 	require.NoError(t, json.Unmarshal([]byte(`{}`), &row))
 	require.Zero(t, row, "what it held is gone")
+}
+
+func TestARowKeepsNothingOfTheTextItWasReadFrom(t *testing.T) {
+	data := []byte(`{"name":"text","list":[1,"a"],"n":1.50}`)
+	var row batch.Row
+	require.NoError(t, row.UnmarshalJSON(data))
+	for i := range data {
+		data[i] = '#'
+	}
+	require.Equal(t, []any{"text", json.RawMessage(`[1,"a"]`), json.Number("1.50")}, row.Values)
+	require.Equal(t, "name", row.Columns[0].Name)
+}
+
+// FuzzReadRow says that a row reads from any text what encoding/json does.
+func FuzzReadRow(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, ` { "a" : 1 , "b":"\\\"}{" , "c":[{"d":["]"]}], "":null}`, `{"a":-0,"b":true}`, `{"\u00e4\ud800":"\u0000\u2028"}`,
+		`{"a":{"b":"\""},"c":"\\"}`, "{\"a\":\"\xff\"}", `{"a":1}x`, `{"a"`, `[{}]`, ``, `null`, `{"a":[[[[]]]],"b":[ ] }`,
+		`{"a":9223372036854775808,"b":1e400}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var row batch.Row
+		var want map[string]json.RawMessage
+		wantErr := json.Unmarshal(data, &want)
+		err := row.UnmarshalJSON(data)
+		if wantErr != nil || want == nil { // null
+			require.Error(t, err)
+			return
+		}
+		require.NoError(t, err)
+		got := make(map[string]any)
+		for i, column := range row.Columns {
+			got[column.Name] = row.Values[i]
+		}
+		require.Len(t, got, len(want))
+		for name, raw := range want {
+			require.JSONEq(t, encoded(t, raw), encoded(t, got[name]))
+		}
+	})
+}
+
+// encoded is the JSON of a value, whose numbers may be too large for any float.
+func encoded(t *testing.T, value any) string {
+	raw, err := json.Marshal(value)
+	require.NoError(t, err)
+	return regexp.MustCompile(`\d[eE]\+?\d{3,}`).ReplaceAllString(string(raw), "0")
+}
+
+func BenchmarkReadRow(b *testing.B) {
+	data := []byte(`{"id":"r1","review":"The soup was cold, \"again\", and nobody came for half an hour.","stars":2,"price":12.50,` +
+		`"paid":true,"at":"2026-01-02T03:04:05Z","tags":["food","service"],"address":{"city":"Roma","zip":"00100"},"note":null}`)
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var row batch.Row
+		if err := row.UnmarshalJSON(data); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func TestWhatIsNoObjectIsNoRow(t *testing.T) {
