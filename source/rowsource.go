@@ -18,8 +18,8 @@ import (
 // Prompt and SystemPrompt are templates of [text/template]. The row is the dot: {{.review}}, {{index . "my column"}}, and
 // if, with, range and variables as usual. What they print is not escaped. NULL and NaN print as nothing, numbers as their
 // digits, times as of RFC 3339, bytes as their text or else in base64, and lists, objects and vectors as their JSON. JSON
-// can be walked: {{.address.city}}, {{range .tags}}. A column or a field that isn't there fails the row; {{index .
-// "nickname"}} takes it for NULL where the table's columns aren't known beforehand.
+// can be walked: {{.address.city}}, {{range .tags}}. A column or a field that isn't there fails the row;
+// {{index . "nickname"}} takes it for NULL where the table's columns aren't known beforehand.
 //
 // These functions come on top of those of text/template, of which call, html, js, urlquery and {{template}} are left out:
 //
