@@ -43,13 +43,14 @@ type File struct {
 	table   *sink.Table
 	journal *sink.File
 	base    *base // nil where there was no file
-	close   func() error
 
 	done     *sink.Records // of the base
 	earlier  batch.Summary
 	recovery sink.Recovery
 	pending  bool // the journal has records
 	values   []any
+	closing  sync.Once
+	closeErr error
 }
 
 // Open opens or creates the file of results at path; see [File]. The caller closes it, usually by handing it to the engine.
@@ -80,7 +81,6 @@ func Open(path string, options Options) (*File, error) {
 		f.base.close()
 		return nil, errors.Join(err, f.leaveJournal(context.Background()))
 	}
-	f.close = sync.OnceValue(f.closeFile)
 	return f, nil
 }
 
@@ -177,21 +177,28 @@ func (f *File) fitting(results []*batch.Result) (fitting []*batch.Result, err er
 	return fitting, err
 }
 
-// Close makes the Parquet file, unless nothing has changed, and removes the journal. It waits for the disk, whatever becomes
-// of its ctx. Where the file can't be made, the journal keeps the results and the file is as it was.
-func (f *File) Close(context.Context) error { return f.close() }
+// Close makes the Parquet file, unless nothing has changed, and removes the journal. It waits for the disk, and takes half
+// a minute or so for a million rows. Where the file can't be made, or ctx ends meanwhile, the journal keeps the results and the file is as
+// it was: the next run makes it.
+func (f *File) Close(ctx context.Context) error {
+	f.closing.Do(func() { f.closeErr = f.closeFile(ctx) })
+	return f.closeErr
+}
 
-func (f *File) closeFile() error {
+func (f *File) closeFile(ctx context.Context) error {
 	defer f.base.close()
 	if f.base != nil && !f.pending {
-		return f.journal.Remove(context.Background())
+		return f.journal.Remove(ctx)
 	}
-	if err := f.make(); err != nil {
+	if err := f.make(ctx); err != nil {
+		if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
+			err = context.Cause(ctx) // whatever was just being done
+		}
 		err = fmt.Errorf("making %s: %w; the results are kept in %s: run the same again to finish it",
 			f.path, err, f.journal.Path())
-		return errors.Join(err, f.leaveJournal(context.Background()))
+		return errors.Join(err, f.leaveJournal(ctx))
 	}
-	return f.journal.Remove(context.Background())
+	return f.journal.Remove(ctx)
 }
 
 // leaveJournal closes the journal. One that has nothing isn't left behind.

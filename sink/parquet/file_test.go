@@ -22,7 +22,12 @@ func TestParquetConforms(t *testing.T) {
 			t.Helper()
 			path := filepath.Join(t.TempDir(), "out.parquet")
 			f := open(t, path, parquet.Options{Table: table})
-			return f, func() []*batch.Result { return resultsOf(t, path, table) }
+			return f, func() []*batch.Result {
+				if _, err := os.Stat(path); err != nil { // a Close that was cut short has left it to the next run
+					run(t, path)
+				}
+				return resultsOf(t, path, table)
+			}
 		},
 		Kept: func(r *batch.Result) *batch.Result {
 			kept := *r

@@ -1,6 +1,8 @@
 package parquet_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -121,4 +123,21 @@ func TestARowWithANewResultCountsOnce(t *testing.T) {
 	require.Equal(t, map[batch.ErrorKind]int{batch.ErrServer: 1}, f.Earlier().FailedByType)
 	require.NoError(t, f.Close(t.Context()))
 	require.Equal(t, "a f1", idsOf(t, killed))
+}
+
+func TestMakingTheFileIsCutShortWithItsContextAndFinishedByTheNextRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.parquet")
+	run(t, path, "a", "b")
+	f := open(t, path, parquet.Options{})
+	write(t, f, "c")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("interrupted"))
+	for range 2 {
+		require.EqualError(t, f.Close(ctx), "making "+path+": interrupted; the results are kept in "+
+			path+".results.jsonl: run the same again to finish it")
+	}
+	require.NoFileExists(t, path+".tmp")
+	require.Equal(t, "a b", idsOf(t, path))
+	run(t, path)
+	require.Equal(t, "a b c", idsOf(t, path))
 }

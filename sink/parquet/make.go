@@ -3,6 +3,7 @@ package parquet
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +21,7 @@ import (
 func (f *File) temporary() string { return f.target + ".tmp" }
 
 // make makes the Parquet file anew and puts it in its place, safe on the disk.
-func (f *File) make() (err error) {
+func (f *File) make(ctx context.Context) (err error) {
 	if f.base.replaced(f.target) {
 		return errors.New("another file has taken its place")
 	}
@@ -39,7 +40,7 @@ func (f *File) make() (err error) {
 			return err
 		}
 	}
-	if err := f.fill(file); err != nil {
+	if err := f.fill(ctx, file); err != nil {
 		return err
 	}
 	if err := file.Sync(); err != nil && !cannotSync(err) { // else a crash could leave the new name with no content
@@ -58,7 +59,7 @@ func (f *File) make() (err error) {
 }
 
 // fill writes the rows that are to stay, and those of the journal.
-func (f *File) fill(file *os.File) (err error) {
+func (f *File) fill(ctx context.Context, file *os.File) (err error) {
 	defer recovered(&err)
 	journal, err := os.Open(f.journal.Path())
 	if err != nil {
@@ -68,11 +69,11 @@ func (f *File) fill(file *os.File) (err error) {
 	out := bufio.NewWriterSize(file, 256<<10)
 	w := newWriter(out, f.table)
 	if f.base != nil {
-		if err := f.copyBase(w); err != nil {
+		if err := f.copyBase(ctx, w); err != nil {
 			return err
 		}
 	}
-	if err := eachResult(bufio.NewReaderSize(journal, 256<<10), w.result); err != nil {
+	if err := eachResult(ctx, bufio.NewReaderSize(journal, 256<<10), w.result); err != nil {
 		return fmt.Errorf("reading %s: %w", f.journal.Path(), err)
 	}
 	if err := w.close(); err != nil {
@@ -82,12 +83,15 @@ func (f *File) fill(file *os.File) (err error) {
 }
 
 // copyBase writes the rows of the earlier file that the journal has nothing newer for.
-func (f *File) copyBase(w *writer) error {
+func (f *File) copyBase(ctx context.Context, w *writer) error {
 	newer, err := sink.ReadRecords(f.journal.Path())
 	if err != nil {
 		return err
 	}
 	return f.base.each(func(rows []parquet.Row) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		stay := rows[:0:0]
 		for _, row := range rows {
 			id, err := f.base.idOf(row)

@@ -1,6 +1,9 @@
 package parquet
 
 import (
+	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 
@@ -115,20 +118,31 @@ func sizeOf(row parquet.Row) (n int) {
 	return n
 }
 
-// eachResult calls yield with the results of a file that [sink.OpenJSONL] writes. The last of them may have been written in
-// part, and was not reported as written then.
-func eachResult(journal io.Reader, yield func(*batch.Result) error) error {
-	dec := json.NewDecoder(journal)
+// eachResult calls yield with the results of a file that [sink.OpenJSONL] writes, until ctx ends. The last of them may have
+// been written in part, and was not reported as written then.
+func eachResult(ctx context.Context, journal *bufio.Reader, yield func(*batch.Result) error) error {
 	for {
-		r := &batch.Result{}
-		switch err := dec.Decode(r); {
-		case err == io.EOF, err == io.ErrUnexpectedEOF:
-			return nil
-		case err != nil:
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := yield(r); err != nil {
-			return err
+		line, readErr := journal.ReadBytes('\n')
+		if readErr != nil && readErr != io.EOF {
+			return readErr
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			r := &batch.Result{}
+			switch err := r.UnmarshalJSON(line); {
+			case err != nil && readErr == io.EOF && !json.Valid(line):
+				return nil
+			case err != nil:
+				return err
+			}
+			if err := yield(r); err != nil {
+				return err
+			}
+		}
+		if readErr == io.EOF {
+			return nil
 		}
 	}
 }
