@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/gluepipe/gluepipe/pipeline"
@@ -105,13 +104,4 @@ func writeRequests(path string, n int) error {
 			`"metadata":{"row":%d,"source":"reviews.csv"}}`+"\n", i, i, i)
 	}
 	return errors.Join(w.Flush(), f.Close())
-}
-
-// cpu returns the time that this process has computed for.
-func cpu() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
