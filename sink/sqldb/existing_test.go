@@ -94,3 +94,17 @@ func TestTypesOfATableOfOnesOwnAreFilledAsTheyAre(t *testing.T) {
 		`{0.5,1},{"b":1,"a":[]},x`},
 		db.column(t, `SELECT concat_ws(',', price, day, u, feeling, n, at, v, plain, code) FROM results`))
 }
+
+func TestAChangedRequestIsToldThoughNoOtherConnectionIsToBeHad(t *testing.T) {
+	db := sqlite(t)
+	o := db.open(t)
+	write(t, o, success("a", "x"))
+	require.NoError(t, o.Close(t.Context()))
+
+	db.SetMaxOpenConns(1)
+	o = db.open(t)
+	_, err := o.Done("a", "v1:other")
+	var changed *sink.ChangedError
+	require.ErrorAs(t, err, &changed)
+	require.Equal(t, "another", changed.Earlier)
+}

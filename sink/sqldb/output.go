@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/gluepipe/gluepipe/sink"
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -50,11 +51,16 @@ func (o *Output) Done(id, fingerprint string) (bool, error) {
 	return done, err
 }
 
+// maxLookUp bounds the wait for another connection: there may be none to be had before the run has ended.
+const maxLookUp = time.Second
+
 // lookUp completes an error with what the index of the rows doesn't keep.
 func (o *Output) lookUp(changed *sink.ChangedError) {
+	ctx, cancel := context.WithTimeout(context.Background(), maxLookUp)
+	defer cancel()
 	var earlier sql.NullString
 	var success bool
-	row := o.db.QueryRowContext(context.Background(), o.selectOne(), changed.ID)
+	row := o.db.QueryRowContext(ctx, o.selectOne(), changed.ID)
 	if row.Scan(&earlier, &success) == nil {
 		changed.Earlier, changed.Failed = earlier.String, !success
 	}
