@@ -215,5 +215,5 @@ func TestErrorsOfATableNameItsFileOnce(t *testing.T) {
 
 	path := writeFile(t, "id,id\n")
 	_, err = source.OpenCSV(path, source.CSVOptions{})
-	require.EqualError(t, err, "reading "+path+`: the header: columns 1 and 2 are both named "id"`)
+	require.EqualError(t, err, "reading "+path+`: the header: columns 1 and 2 are both named "id": rename one`)
 }

@@ -84,10 +84,10 @@ func headerColumns(names []string) ([]batch.Column, error) {
 	first := make(map[string]int, len(names))
 	for i, name := range names {
 		if name == "" {
-			return nil, fmt.Errorf("column %d has no name", i+1)
+			return nil, fmt.Errorf("column %d has no name: give it one", i+1)
 		}
 		if earlier, ok := first[name]; ok {
-			return nil, fmt.Errorf("columns %d and %d are both named %q", earlier, i+1, name)
+			return nil, fmt.Errorf("columns %d and %d are both named %q: rename one", earlier, i+1, name)
 		}
 		first[name] = i + 1
 		columns[i] = batch.Column{Name: name, Type: batch.TextColumn}

@@ -32,8 +32,8 @@ func TestAHeaderThatNamesNoColumnsIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":     {"", "reading the header: the text is empty: want a header line with the names of the columns"},
 		"blank lines": {"\n\r\n", "reading the header: the text is empty: want a header line with the names of the columns"},
-		"two names":   {"id,name,id\n", `reading the header: columns 1 and 3 are both named "id"`},
-		"no name":     {"id,,name\n", "reading the header: column 2 has no name"},
+		"two names":   {"id,name,id\n", `reading the header: columns 1 and 3 are both named "id": rename one`},
+		"no name":     {"id,,name\n", "reading the header: column 2 has no name: give it one"},
 		"UTF-16":      {"\xff\xfei\x00d\x00\n\x00", "reading the header: the text is UTF-16: make it UTF-8 first"},
 		"big-endian":  {"\xfe\xff\x00i\x00d\x00\n", "reading the header: the text is UTF-16: make it UTF-8 first"},
 		"not UTF-8":   {"id,n\xe9\n", "reading the header: line 1, column 5: not valid UTF-8"},
