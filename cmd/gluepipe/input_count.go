@@ -23,8 +23,10 @@ func (a *app) countRecords(ctx context.Context, s *settings, path, format string
 	case formatJSONL, formatBatch, formatLines:
 		return countLines(ctx, path)
 	}
-	// What isn't a line a record is read.
-	again, err := a.openInput(ctx, s, path, func(*batch.Item) {})
+	// What isn't a line a record is read, but for its images.
+	plain := *s
+	plain.imageColumn = ""
+	again, err := a.openInput(ctx, &plain, path, func(*batch.Item) {})
 	if err != nil {
 		return 0, err
 	}
