@@ -34,8 +34,9 @@ type Options struct {
 //
 // The rows are those that the file had, but for those that have a new result, and then the new ones in the order of Write.
 // Columns are optional, and have these types: text STRING, int INT64, float DOUBLE, bool BOOLEAN, time TIMESTAMP in
-// microseconds of UTC, bytes BYTE_ARRAY, vector LIST of FLOAT, json JSON. They are compressed by Zstandard. A row group has
-// 64 Ki rows or 32 MiB of values; memory is one of them, compressed, and 16 bytes an id.
+// microseconds of UTC, bytes BYTE_ARRAY, vector LIST of FLOAT, json JSON. A float of the row that is no number (NaN,
+// infinity) is null. They are compressed by Zstandard. A row group has 64 Ki rows or 32 MiB of values; memory is one of
+// them, compressed, and 16 bytes an id.
 type File struct {
 	path    string
 	target  string // the path without symbolic links
@@ -178,8 +179,8 @@ func (f *File) fitting(results []*batch.Result) (fitting []*batch.Result, err er
 }
 
 // Close makes the Parquet file, unless nothing has changed, and removes the journal. It waits for the disk, and takes half
-// a minute or so for a million rows. Where the file can't be made, or ctx ends meanwhile, the journal keeps the results and the file is as
-// it was: the next run makes it.
+// a minute or so for a million rows. Where the file can't be made, or ctx ends meanwhile, the journal keeps the results and
+// the file is as it was: the next run makes it.
 func (f *File) Close(ctx context.Context) error {
 	f.closing.Do(func() { f.closeErr = f.closeFile(ctx) })
 	return f.closeErr

@@ -2,8 +2,10 @@ package parquet_test
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -225,6 +227,25 @@ func TestAllTypesOfColumnsAreWritten(t *testing.T) {
 		require.Equal(t, []any{"", int64(0), 0.0, false, at.UnixMicro(), "", []float32{}, `[]`}, pick(rows[2], columns))
 	}
 	require.Equal(t, "full none empty more", idsOf(t, path))
+}
+
+func TestTimesBeyondTheYearsOfRFC3339AreKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.parquet")
+	columns := []batch.Column{{Name: "at", Type: batch.TimeColumn}}
+	f := open(t, path, parquet.Options{Table: newTable(t, sink.TableOptions{Row: columns})})
+	var want []any
+	for i, at := range []time.Time{
+		time.UnixMicro(math.MaxInt64), time.Date(10000, 2, 29, 1, 2, 3, 0, time.UTC), time.Date(-44, 3, 15, 0, 0, 0, 0, time.UTC),
+	} {
+		r := result(strconv.Itoa(i))
+		r.Row = &batch.Row{Columns: columns, Values: []any{at.UTC()}}
+		require.NoError(t, f.Write(t.Context(), []*batch.Result{r}))
+		want = append(want, at.UnixMicro())
+	}
+	require.NoError(t, f.Close(t.Context()))
+	for i, row := range rowsOf(t, path) {
+		require.Equal(t, want[i], row["at"])
+	}
 }
 
 func TestWriteAfterTheDiskIsFullKeepsWhatTheJournalHas(t *testing.T) {
