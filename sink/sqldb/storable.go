@@ -2,9 +2,10 @@ package sqldb
 
 import (
 	"encoding/json"
-	"math"
 	"strconv"
 	"strings"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
 const replacement = "\uFFFD"
@@ -61,18 +62,9 @@ func escape(text string) (code int64, ok bool) {
 	return code, err == nil
 }
 
-// vectorText returns numbers in brackets, with the digits that a float32 needs.
+// vectorText returns numbers in brackets of a database's own.
 func vectorText(vector []float32, left, right byte) string {
-	dst := []byte{left}
-	for i, f := range vector {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if wide := float64(f); math.IsNaN(wide) || math.IsInf(wide, 0) {
-			dst = append(dst, "null"...)
-		} else {
-			dst = strconv.AppendFloat(dst, wide, 'g', -1, 32)
-		}
-	}
-	return string(append(dst, right))
+	cell, _ := batch.Cell(batch.JSONColumn, vector) // a vector always encodes
+	list := cell.(json.RawMessage)
+	return string(left) + string(list[1:len(list)-1]) + string(right)
 }
