@@ -24,12 +24,7 @@ func newSchema(t reflect.Type) (*schema, error) {
 	if err := checkArgs(t); err != nil {
 		return nil, err
 	}
-	var root *reflected.Schema
-	var err error
-	// The type's own schema methods run here and may panic.
-	if p := panics.Try(func() { root, err = reflectSchema(t) }); p != nil {
-		err = fmt.Errorf("making the schema: %v", p.Value)
-	}
+	root, err := reflectSchema(t)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +41,15 @@ func newSchema(t reflect.Type) (*schema, error) {
 	return s, nil
 }
 
-func reflectSchema(t reflect.Type) (*reflected.Schema, error) {
+// reflectSchema makes the schema of a type, whose own schema methods may panic.
+func reflectSchema(t reflect.Type) (root *reflected.Schema, err error) {
+	if p := panics.Try(func() { root, err = reflectObject(t) }); p != nil {
+		return nil, fmt.Errorf("making the schema: %v", p.Value)
+	}
+	return root, err
+}
+
+func reflectObject(t reflect.Type) (*reflected.Schema, error) {
 	reflector := reflected.Reflector{Anonymous: true, DoNotReference: true, Mapper: mapped}
 	root := reflector.ReflectFromType(t)
 	root.Version = ""

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	reflected "github.com/invopop/jsonschema"
-	"github.com/sourcegraph/conc/panics"
 
 	jsonschemas "github.com/gluepipe/gluepipe/stages/internal/schema"
 )
@@ -26,12 +25,7 @@ func StrictSchema(t reflect.Type) (json.RawMessage, error) {
 	if err := checkType(t, "the answer", nil); err != nil {
 		return nil, err
 	}
-	var root *reflected.Schema
-	var err error
-	// The type's own schema methods run here and may panic.
-	if p := panics.Try(func() { root, err = reflectSchema(t) }); p != nil {
-		err = fmt.Errorf("making the schema: %v", p.Value)
-	}
+	root, err := reflectSchema(t)
 	if err != nil {
 		return nil, err
 	}
