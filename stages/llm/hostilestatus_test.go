@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -158,11 +159,14 @@ func TestOpenRoutersWaitIsReadFromTheBody(t *testing.T) {
 
 func TestTimeoutKeepsAStatusThatCameInTime(t *testing.T) {
 	for status, want := range map[int]error{307: batch.ErrInvalidRequest, 401: batch.ErrAuthentication, 503: batch.ErrServer} {
-		server := startHostile(t, holds(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n", status)))
-		client := connect(t, llm.ClientConfig{BaseURL: server.url()})
-		_, err := llm.Timeout(client).Complete(t.Context(), askWithin(soon))
-		require.ErrorIs(t, err, want)
-		server.stop(func() { _ = client.Close() })
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			t.Parallel() // each waits for the timeout
+			server := startHostile(t, holds(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n", status)))
+			client := connect(t, llm.ClientConfig{BaseURL: server.url()})
+			_, err := llm.Timeout(client).Complete(t.Context(), askWithin(soon))
+			require.ErrorIs(t, err, want)
+			server.stop(func() { _ = client.Close() })
+		})
 	}
 }
 
