@@ -27,6 +27,11 @@ type Reader struct {
 	end     error // what Next returns from now on, once there is nothing more to read
 }
 
+// Querier runs queries: a [*sql.DB], [*sql.Conn] or [*sql.Tx].
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // Query runs a query that returns rows, and waits for the first of them. args are the values of its placeholders. Columns
 // without a name are refused, and so are two of the same name: "AS" gives them names.
 //
@@ -35,8 +40,11 @@ type Reader struct {
 // that time. The query sees the table as it was when it began. Where the connection is lost, the run ends with an error, and
 // a later run reads the rows again: an order doesn't matter for that, but an id column does.
 //
+// What the query says is done, even where it changes something: for queries of somebody else's, db is a read-only transaction,
+// or a SQLite file opened by [SQLiteDSN].
+//
 // The caller closes the reader, usually by handing it to [source.Rows], and db after it.
-func Query(ctx context.Context, db *sql.DB, query string, args ...any) (*Reader, error) {
+func Query(ctx context.Context, db Querier, query string, args ...any) (*Reader, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
