@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -61,11 +62,24 @@ func (b *BatchReader) Next(ctx context.Context) (*batch.Item, error) {
 func (b *BatchReader) Close() error { return b.lines.close() }
 
 // IsBatchLine tells whether a line is a request of an OpenAI batch file rather than one of gluepipe's own: an object with a
-// body, and a custom_id or a url.
+// body, and a custom_id or a url. A line that is cut off, such as one with an image, is told by what there is of it.
 func IsBatchLine(line []byte) bool {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(line, &members) != nil || members["body"] == nil {
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if begin, err := dec.Token(); err != nil || begin != json.Delim('{') {
 		return false
 	}
-	return members["custom_id"] != nil || members["url"] != nil
+	var body, named bool
+	for dec.More() && (!body || !named) {
+		name, err := dec.Token()
+		if err != nil {
+			return false
+		}
+		body = body || name == "body"
+		named = named || name == "custom_id" || name == "url"
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			break
+		}
+	}
+	return body && named
 }

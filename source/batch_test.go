@@ -212,7 +212,9 @@ func TestBatchLinesAreToldFromOtherRequests(t *testing.T) {
 		`{"custom_id":"a","body":{}}`:                                              true,
 		`{"body":{}}`:                                                              false,
 		`{"id":"a","user_message":"b","metadata":{"custom_id":1,"body":2}}`:        false,
-		`{"custom_id":"a","body":{}`:                                               false,
+		`{"custom_id":"a","method":"POST","body":{"messages":[{"content":"data:`:   true,
+		`{"id":"a","user_message":"data:`:                                          false,
+		`{"custom_id":"a`:                                                          false,
 		`["custom_id","body"]`:                                                     false,
 		``:                                                                         false,
 	} {
