@@ -24,7 +24,8 @@ type app struct {
 	stdio
 	args   []string // as given, so that a summary can tell how to go on
 	lookup lookupFunc
-	// origins says of the flags that were not given, by name, where their values come from.
+	given  map[string]bool // the flags that the command line has, by name
+	// origins says of the other flags, by name, where their values come from.
 	origins map[string]string
 }
 

@@ -34,6 +34,9 @@ and estimates their tokens. It calls nothing and needs no key. The exit code is 
 				return err
 			}
 			input, err := s.inputOf(cmd.Name(), args)
+			if err == nil {
+				err = a.checkChoices(s)
+			}
 			if err != nil {
 				return err
 			}
@@ -50,11 +53,16 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 	out := bufio.NewWriter(a.out)
 	var good, bad, done int
 	var tokens int64
-	index, err := s.doneIn()
+	src, err := a.openInput(ctx, s, input, func(*batch.Item) {})
 	if err != nil {
 		return err
 	}
-	err = a.inspect(ctx, s, input, func(item *batch.Item) error {
+	defer func() { _ = src.Close() }()
+	index, err := s.doneIn(src.format)
+	if err != nil {
+		return err
+	}
+	err = a.inspect(ctx, s, src, func(item *batch.Item) error {
 		isDone, err := index.Done(item.ID(), item.Fingerprint)
 		switch {
 		case err != nil:
@@ -89,7 +97,12 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 	lines := a.records(out)
 	bad := 0
 	var body []byte
-	err := a.inspect(ctx, s, input, func(item *batch.Item) error {
+	src, err := a.openInput(ctx, s, input, func(*batch.Item) {})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }()
+	err = a.inspect(ctx, s, src, func(item *batch.Item) error {
 		err := error(nil)
 		if item.Result == nil {
 			body, err = llm.AppendBody(body[:0], callOf(item))
@@ -111,12 +124,10 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 }
 
 // inspect validates the input as a run would and hands out each item, without a call or a key.
-func (a *app) inspect(ctx context.Context, s *settings, input string, each func(*batch.Item) error) error {
-	src, err := a.openInput(ctx, s, input, func(*batch.Item) {})
-	if err != nil {
+func (a *app) inspect(ctx context.Context, s *settings, src *input, each func(*batch.Item) error) error {
+	if err := a.checkUse(s, src); err != nil {
 		return err
 	}
-	defer func() { _ = src.Close() }()
 	cfg := s.requestConfig(src)
 	offline(cfg)
 	processor, err := a.newProcessor(cfg)
@@ -147,13 +158,13 @@ func finish(out *bufio.Writer, err error, bad int) error {
 }
 
 // doneIn returns what the output has: nothing where there is none.
-func (s *settings) doneIn() (stages.Index, error) {
+func (s *settings) doneIn(inputFormat string) (stages.Index, error) {
 	if s.output == "" {
 		return fingerprinted{}, nil
 	}
 	var records stages.Index
 	var err error
-	switch format := s.outputFormatOf(s.output, s.inputFormat); format {
+	switch format := s.outputFormatOf(s.output, inputFormat); format {
 	case formatJSONL:
 		records, err = sink.ReadRecords(s.output)
 	case formatBatch:

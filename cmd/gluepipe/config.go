@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"time"
@@ -40,6 +39,9 @@ func (s *settings) requestConfig(in *input) *pipeline.Config {
 		Schema:            s.schema, MaxRepairs: zeroIsNone(s.maxRepairs), SchemaInPrompt: s.schemaInPrompt,
 		EmbedBatch: s.embedBatch, KeepRaw: s.keepsRaw(in.format),
 	}
+	if in.format == formatBatch {
+		cfg.Schema = nil // the bodies say themselves what form answers have
+	}
 	if in.rows {
 		cfg.SystemPrompt = "" // a template, which each row's request has filled in
 	}
@@ -75,7 +77,7 @@ func (a *app) newProcessor(cfg *pipeline.Config) (*pipeline.BatchProcessor, erro
 	processor, err := pipeline.NewBatchProcessor(cfg)
 	if wrong, ok := errors.AsType[*pipeline.ConfigError](err); ok {
 		if flag := flagOf[wrong.Field]; flag != "" {
-			return nil, usagef("%s: %w", cmp.Or(a.origins[flag], "--"+flag), wrong.Err)
+			return nil, usagef("%s: %w", a.nameOf(flag), wrong.Err)
 		}
 		return nil, &usageError{wrong.Err}
 	}

@@ -377,3 +377,72 @@ func TestACompressedOutputIsContinued(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatAFileHoldsCountsMoreThanItsName(t *testing.T) {
+	objects := `{"id": "a1", "review": "dry"}` + "\n" + `{"id": "a2", "review": "broke"}` + "\n"
+	inTempDir(t, map[string]string{
+		"objects.csv": objects, "array.tsv": "[\n" + strings.ReplaceAll(strings.TrimSpace(objects), "\n", ",\n") + "]",
+		"batch.txt": batchRequest,
+	})
+	for _, name := range []string{"objects.csv", "array.tsv"} {
+		got := gluepipe(t, "", nil, "run", name, "--prompt", "{{.review}}", "--model", "mock:echo", "--ordered")
+		require.Equal(t, exitOK, got.code, got.stderr)
+		require.Equal(t, "dry", results(t, got.stdout)[0].Response)
+	}
+	got := gluepipe(t, "", nil, "run", "batch.txt", "--model", "mock:echo")
+	require.Equal(t, exitOK, got.code, got.stderr)
+	require.Contains(t, got.stdout, `"custom_id":"a"`)
+}
+
+func TestABatchFileIsToldByALineThatIsLong(t *testing.T) {
+	inTempDir(t, map[string]string{
+		"batch.jsonl": strings.Replace(batchRequest, "Hi", strings.Repeat("x", 3<<20), 1),
+	})
+	got := gluepipe(t, "", nil, "run", "batch.jsonl", "--model", "mock:echo")
+	require.Equal(t, exitOK, got.code, got.stderr)
+	require.Contains(t, got.stdout, `"custom_id":"a"`)
+}
+
+func TestTextInUTF16IsRefused(t *testing.T) {
+	for name, text := range map[string]string{
+		"in.jsonl": "\xff\xfe{\x00}\x00\n\x00", "in.txt": "\xfe\xff\x00a\x00\n", "in.csv": "\xff\xfea\x00\n\x00",
+	} {
+		inTempDir(t, map[string]string{name: text})
+		got := gluepipe(t, "", nil, "run", name, "--model", "mock:echo", "-o", "out.jsonl")
+		require.Equal(t, exitBroken, got.code, got.stderr)
+		require.Contains(t, got.stderr, name+": the text is UTF-16")
+		require.NoFileExists(t, "out.jsonl")
+	}
+}
+
+func TestAColumnThatNoRowHasIsAMistakeAndNotAHundredThousandFailures(t *testing.T) {
+	objects := strings.Repeat(`{"id": "a", "review": "dry"}`+"\n", 500)
+	inTempDir(t, map[string]string{
+		"in.jsonl": objects, "in.json": "[" + strings.ReplaceAll(strings.TrimSpace(objects), "\n", ",") + "]",
+		"sparse.jsonl": `{"a": 1}` + "\n" + `{"review": "dry"}` + "\n",
+	})
+	for _, args := range [][]string{
+		{"in.jsonl", "--prompt", "{{.reviw}}"},
+		{"in.json", "--prompt", "{{.reviw}}"},
+		{"-", "--prompt", "{{.reviw}}"},
+		{"in.jsonl", "--embed", "reviw"},
+		{"in.jsonl", "--prompt", "x", "--id-column", "reviw"},
+	} {
+		got := gluepipe(t, objects, nil, append([]string{"run", "--model", "mock:echo", "-o", "out.jsonl"}, args...)...)
+		require.Equal(t, exitUsage, got.code, got.stderr)
+		require.Contains(t, got.stderr, `no column "reviw": the columns are id, review`)
+		require.NoFileExists(t, "out.jsonl")
+	}
+	got := gluepipe(t, "", nil, "run", "sparse.jsonl", "--prompt", "{{.review}}", "--model", "mock:echo")
+	require.Equal(t, exitFailures, got.code, got.stderr)
+	require.Len(t, results(t, got.stdout), 2)
+}
+
+func TestCheckLooksIntoTheOutputOfABatchFile(t *testing.T) {
+	inTempDir(t, map[string]string{"batch.jsonl": batchRequest})
+	got := gluepipe(t, "", nil, "run", "batch.jsonl", "--model", "mock:echo", "-o", "out.jsonl")
+	require.Equal(t, exitOK, got.code, got.stderr)
+	got = gluepipe(t, "", nil, "check", "batch.jsonl", "--model", "mock:echo", "-o", "out.jsonl")
+	require.Equal(t, exitOK, got.code, got.stderr+got.stdout)
+	require.Contains(t, got.stdout, "1 done in out.jsonl")
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/gluepipe/gluepipe/source"
@@ -41,16 +42,25 @@ func formatOfContent(head []byte, named string, forRows bool) string {
 	switch {
 	case bytes.HasPrefix(head, []byte("PAR1")):
 		return formatParquet
-	case named != "" && named != formatJSONL:
+	case bytes.HasPrefix(head, []byte{'{'}) && !forRows && source.IsBatchLine(line):
+		return formatBatch
+	case named != "" && named != formatJSONL && (!isTable(named) || !objects.Match(head)):
 		return named
 	case bytes.HasPrefix(head, []byte{'['}):
 		return formatJSON
-	case bytes.HasPrefix(head, []byte{'{'}) && !forRows && source.IsBatchLine(line):
-		return formatBatch
 	case !bytes.HasPrefix(head, []byte{'{'}) && named == "" && forRows:
 		return formatCSV
 	}
 	return formatJSONL
+}
+
+// objects is how JSON begins that is no header of a table.
+var objects = regexp.MustCompile(`^(\[\s*)?\{\s*["}]`)
+
+// isCompressed tells whether a file is to be compressed by its name.
+func isCompressed(path string) bool {
+	suffix := strings.ToLower(filepath.Ext(path))
+	return suffix == ".gz" || suffix == ".zst"
 }
 
 // isTable tells whether results stand in columns there.

@@ -15,9 +15,20 @@ import (
 // FuzzAnyInputIsReadToItsEnd says of any text, under any name, that it is refused in words or read to its end.
 func FuzzAnyInputIsReadToItsEnd(f *testing.F) {
 	for _, seed := range []struct{ name, text string }{
-		{"in", ""}, {"in.csv", "a,b\n1,2\n"}, {"in.csv", "a,b\n\"1,2\n"}, {"in.tsv", "a\tb\n1\t2\n"}, {"in.json", `[{"a": 1}]`},
-		{"in.jsonl", `{"a": 1}`}, {"in.jsonl", `{"custom_id": "a", "body": {"messages": []}}`}, {"in.txt", "one\ntwo"},
-		{"in", "\x1f\x8b"}, {"in", "\x28\xb5\x2f\xfd"}, {"in.parquet", "PAR1PAR1"}, {"in", "\uFEFF[1]"}, {"in.db", "x"}, {"in", "{"},
+		{"in", ""},
+		{"in.csv", "a,b\n1,2\n"},
+		{"in.csv", "a,b\n\"1,2\n"},
+		{"in.tsv", "a\tb\n1\t2\n"},
+		{"in.json", `[{"a": 1}]`},
+		{"in.jsonl", `{"a": 1}`},
+		{"in.jsonl", `{"custom_id": "a", "body": {"messages": []}}`},
+		{"in.txt", "one\ntwo"},
+		{"in", "\x1f\x8b"},
+		{"in", "\x28\xb5\x2f\xfd"},
+		{"in.parquet", "PAR1PAR1"},
+		{"in", "\uFEFF[1]"},
+		{"in.db", "x"},
+		{"in", "{"},
 	} {
 		f.Add(seed.name, seed.text, "{{.a}}")
 		f.Add(seed.name, seed.text, "")

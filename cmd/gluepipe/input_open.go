@@ -43,6 +43,9 @@ func (a *app) openRequests(ctx context.Context, s *settings, path string, in *in
 		if text.reader != nil {
 			return usagef("%s: Parquet is read from its end: want a file", s.inputName(path))
 		}
+		if isCompressed(path) {
+			return usagef("%s: Parquet is compressed inside, and not as a file: decompress it first", path)
+		}
 		return a.openRows(ctx, s, path, in)(rows(parquet.Open(path)))
 	case formatJSON:
 		if !s.forRows() {
@@ -55,7 +58,9 @@ func (a *app) openRequests(ctx context.Context, s *settings, path string, in *in
 			return a.openRows(ctx, s, path, in)(text.objects(source.ObjectsOptions{MaxLineBytes: max}))
 		}
 	}
-	if flag := s.rowFlag(); flag != "" {
+	if flag := s.rowFlag(); flag != "" && s.forRows() {
+		return usagef("--%s is for rows, and --input-format %s says that these are requests", flag, in.format)
+	} else if flag != "" {
 		return usagef("--%s is for rows, and %s holds requests; with --prompt, they are rows", flag, s.inputName(path))
 	}
 	if in.format == formatBatch {
@@ -87,6 +92,9 @@ func (a *app) openRows(
 		}
 		in.rows, in.columns = true, rows.Columns()
 		in.Source, err = source.Rows(rows, s.rowOptions())
+		if err == nil && in.columns == nil {
+			in.Source, err = lookedAt(ctx, in.Source)
+		}
 		return s.rowsError(path, err)
 	}
 }
@@ -114,11 +122,11 @@ func (a *app) openQuery(ctx context.Context, s *settings, path string, in *input
 	if s.idColumn == "" {
 		return usagef("--query: want --id-column too: rows have no place of their own by which a run could be continued")
 	}
-	db, _, err := openDatabase(ctx, path)
+	db, free, err := openForQuery(ctx, path, s.output, s.errors)
 	if err != nil {
 		return err
 	}
-	in.free = append(in.free, db.Close)
+	in.free = append(in.free, free)
 	return a.openRows(ctx, s, path, in)(rows(sqldb.Query(ctx, db, s.query)))
 }
 
@@ -145,6 +153,8 @@ func (a *app) openText(ctx context.Context, s *settings, path string, in *input)
 		}
 		in.free = append(in.free, body.Close)
 		plain = source.Decompress(body)
+	case hasScheme(path):
+		return inputText{}, usagef("%s: %s", path, unknownScheme)
 	default:
 		info, statErr := os.Stat(path)
 		if statErr == nil && info.IsDir() {
@@ -161,6 +171,10 @@ func (a *app) openText(ctx context.Context, s *settings, path string, in *input)
 		head, err := peekLine(buffered)
 		if err != nil && !errors.Is(err, io.EOF) && again {
 			return inputText{}, errors.Join(fmt.Errorf("reading %s: %w", path, err), plain.Close())
+		}
+		if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
+			return inputText{}, errors.Join(
+				fmt.Errorf("reading %s: the text is UTF-16: make it UTF-8 first", s.inputName(path)), plain.Close())
 		}
 		in.format = formatOfContent(head, formatOfName(path), s.forRows())
 		plain = struct {

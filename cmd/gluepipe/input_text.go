@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/gluepipe/gluepipe/source"
@@ -76,6 +77,14 @@ func (t inputText) jsonl(maxLineBytes int) (batch.Source, error) {
 func isURL(name string) bool {
 	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
 }
+
+// unknownScheme says what is read and written.
+const unknownScheme = "want a file, a URL of http or https to read from, or a database, postgres://... or sqlite:FILE"
+
+var anyScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+
+// hasScheme tells whether a name is an address rather than a file.
+func hasScheme(name string) bool { return anyScheme.MatchString(name) }
 
 // get opens what is at a URL.
 func (a *app) get(ctx context.Context, address string) (io.ReadCloser, error) {

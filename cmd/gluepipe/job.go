@@ -44,6 +44,9 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 		return err
 	}
 	defer func() { _ = src.Close() }()
+	if err := j.checkUse(j.settings, src); err != nil {
+		return err
+	}
 	j.report = newReporter(j.settings.progress, j.err)
 	defer j.report.close()
 	cfg, err := j.settings.pipelineConfig(lookup, src)

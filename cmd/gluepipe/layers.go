@@ -57,8 +57,10 @@ func (a *app) loadSettings(flags *pflag.FlagSet, prefix, config string) (lookupF
 	if err != nil {
 		return nil, err
 	}
+	a.given = map[string]bool{}
 	fromEnv, fromDotenv := map[string]any{}, map[string]any{}
 	flags.VisitAll(func(flag *pflag.Flag) {
+		a.given[flag.Name] = flag.Changed
 		key := prefix + keyOf(flag)
 		if value, ok := dotenv[envName(key)]; ok {
 			fromDotenv[key] = value

@@ -113,6 +113,9 @@ func (a *app) standardSink(format string, s *settings, table *sink.Table) (batch
 
 // openFile opens one output that can be continued.
 func (o *output) openFile(ctx context.Context, path, format string, s *settings) (batch.Sink, error) {
+	if format == formatParquet && isCompressed(path) {
+		return nil, usagef("%s: Parquet is compressed inside, and not as a file: want a name such as out.parquet", path)
+	}
 	options := sink.FileOptions{
 		Overwrite: s.overwrite, RerunFailed: s.rerunFailed, Sync: syncPolicies[s.fsync], Mode: o.mode,
 	}
@@ -152,11 +155,19 @@ func (o *output) openTable(ctx context.Context, address string, s *settings) (re
 		return nil, err
 	}
 	o.free = append(o.free, db.Close)
-	file, err := opened(sqlsink.Open(ctx, db, sqlsink.Options{
+	table, err := sqlsink.Open(ctx, db, sqlsink.Options{
 		Dialect: dialect, Name: s.table, Table: o.table, RerunFailed: s.rerunFailed, Overwrite: s.overwrite,
-	}))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", databaseName(address), err)
 	}
-	return file, nil
+	return databaseTable{table, databaseName(address)}, nil
 }
+
+// databaseTable is a table that tells people its database, too.
+type databaseTable struct {
+	*sqlsink.Output
+	database string
+}
+
+func (t databaseTable) Path() string { return t.database + ", table " + t.Output.Path() }

@@ -3,7 +3,9 @@ package main
 import (
 	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 )
 
 // checkPaths refuses to write where the run reads, and to write two things into one file.
@@ -17,8 +19,13 @@ func (a *app) checkPaths(input string, s *settings) error {
 		if i == 0 {
 			stdout = a.out
 		}
-		if isDatabase(out.path) { // its tables are what is read and written
+		switch {
+		case isDatabase(out.path): // its tables are what is read and written
 			continue
+		case hasScheme(out.path):
+			return usagef("%s: %s: %s", out.flag, out.path, unknownScheme)
+		case s.glob != "" && matchesGlob(s.glob, out.path):
+			return usagef("%s: %s matches --glob %s, so that the next run would read it; choose another file", out.flag, out.path, s.glob)
 		}
 		if sameFile(fileInfo(out.path, stdout), fileInfo(input, a.in)) {
 			return usagef("%s: the output is the input, %s; choose another file", out.flag, s.inputName(input))
@@ -74,4 +81,30 @@ func resolved(path string) string {
 		dir = absolute
 	}
 	return filepath.Join(dir, filepath.Base(path))
+}
+
+// matchesGlob tells whether a file is, or will be, among those of a pattern, as [source.Glob] reads it.
+func matchesGlob(pattern, file string) bool {
+	return file != "" && file != standard && matchSegments(segments(pattern), segments(resolved(file)))
+}
+
+// segments returns the folders on the way from the root, and the name.
+func segments(file string) []string {
+	if absolute, err := filepath.Abs(file); err == nil {
+		file = absolute
+	}
+	return strings.Split(filepath.ToSlash(file), "/")
+}
+
+func matchSegments(pattern, names []string) bool {
+	switch {
+	case len(pattern) == 0:
+		return len(names) == 0
+	case pattern[0] == "**":
+		return matchSegments(pattern[1:], names) || len(names) > 0 && matchSegments(pattern, names[1:])
+	case len(names) == 0:
+		return false
+	}
+	matches, err := path.Match(pattern[0], names[0])
+	return err == nil && matches && matchSegments(pattern[1:], names[1:])
 }

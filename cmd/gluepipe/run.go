@@ -67,8 +67,8 @@ Exit codes: 0 all good, 1 the run broke, 2 wrong usage, 3 complete with failed r
 }
 
 func (a *app) run(ctx context.Context, s *settings, lookup lookupFunc, input string) error {
-	if s.overwrite && s.rerunFailed {
-		return usagef("--overwrite and --rerun-failed: want one of the two")
+	if err := a.checkChoices(s); err != nil {
+		return err
 	}
 	if err := a.checkPaths(input, s); err != nil {
 		return err

@@ -34,9 +34,12 @@ func withoutSecrets(arg string) string {
 // userinfo is what may stand before the host of a URL.
 var userinfo = regexp.MustCompile(`(://)[\w.~:!$&'()*+,;=%@-]+@`)
 
-// withoutPasswords hides the users and passwords of all URLs in a text.
+// passwordOption is a password in a URL's query, or in what libpq takes for an address.
+var passwordOption = regexp.MustCompile(`(?i)(password=)('[^']*'|[^\s&'"]+)`)
+
+// withoutPasswords hides the users and passwords of all addresses in a text.
 func withoutPasswords(text string) string {
-	return userinfo.ReplaceAllString(text, "${1}USER:PASSWORD@")
+	return passwordOption.ReplaceAllString(userinfo.ReplaceAllString(text, "${1}USER:PASSWORD@"), "${1}PASSWORD")
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
