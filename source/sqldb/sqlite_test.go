@@ -13,7 +13,8 @@ import (
 
 func TestAFileOpenedForReadingIsNotChangedByAQuery(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a b?#%.db")
-	exec(t, open(t, "sqlite", strings.Replace(sqldb.SQLiteDSN(path), "mode=rw", "mode=rwc", 1)+"&_pragma=query_only(0)"),
+	created := strings.NewReplacer("mode=rw", "mode=rwc", "query_only%281%29", "query_only%280%29").Replace(sqldb.SQLiteDSN(path))
+	exec(t, open(t, "sqlite", created),
 		`CREATE TABLE items (id INTEGER)`, `INSERT INTO items VALUES (1)`)
 	require.FileExists(t, path)
 	db := open(t, "sqlite", sqldb.SQLiteDSN(path))
