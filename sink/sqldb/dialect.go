@@ -31,12 +31,12 @@ func (d Dialect) String() string {
 // ON CONFLICT, savepoints.
 type dialect struct {
 	name          string
-	placeholder   string // what stands before the number of a parameter
 	maxParameters int    // of one statement
 	maxIdentifier int    // in bytes; 0 is no limit
 	begin         string // begins a transaction that writes
 	foldsCase     bool   // of quoted identifiers
 	types         [batch.JSONColumn + 1]string
+	placeholder   func(n int) string                                               // of the parameter n, from 1; each stands once, in order
 	parameter     func(c column, value any) any                                    // what the driver is given for a value
 	fits          func(t batch.ColumnType, databaseType string) bool               // whether a column of that type can hold values of t
 	describe      func(ctx context.Context, s *session, n name) (*existing, error) // nil where there is no such table
@@ -70,8 +70,9 @@ type existingColumn struct {
 }
 
 // SQLiteDSN returns the data source name of a SQLite file for the driver modernc.org/sqlite, so that a run can read it and
-// write it at the same time: in WAL mode, which the file keeps, a reader doesn't hinder the writer however long it takes. A
-// statement waits for others for up to 10 seconds. The file is created where there is none.
+// write it at the same time: in WAL mode, which the file keeps, a reader doesn't hinder the writer however long it takes. What
+// is written meanwhile stands in the file with -wal at its end, until the reader has ended. A statement waits for others for
+// up to 10 seconds. The file is created where there is none.
 func SQLiteDSN(path string) string {
 	query := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: query.Encode()}

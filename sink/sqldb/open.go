@@ -157,8 +157,8 @@ func plain(t batch.ColumnType, value any) any {
 }
 
 func (o *Output) selectOne() string {
-	return fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s = %s1", quote(o.table.Fingerprint()), quote(o.table.Success()),
-		o.name.sql(), quote(o.table.ID()), o.dialect.placeholder)
+	return fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s = %s", quote(o.table.Fingerprint()), quote(o.table.Success()),
+		o.name.sql(), quote(o.table.ID()), o.dialect.placeholder(1))
 }
 
 // failed says at which table an error happened.

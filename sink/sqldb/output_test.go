@@ -290,3 +290,29 @@ func TestAnEndedContextWritesNothing(t *testing.T) {
 		require.Empty(t, db.column(t, `SELECT id FROM results`))
 	})
 }
+
+func TestAPasswordStandsInNoError(t *testing.T) {
+	db := openDatabase(t, sqldb.Postgres, "pgx", "postgres://me:hunter2@127.0.0.1:1/shop?sslmode=disable")
+	_, err := sqldb.Open(t.Context(), db.DB, db.options(t))
+	require.ErrorContains(t, err, "table results: ")
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+func TestATableOfManyColumnsStaysWithinTheParametersOfAStatement(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		columns := make([]batch.Column, 900)
+		values := make([]any, len(columns))
+		for i := range columns {
+			columns[i].Name = fmt.Sprint("column ", i)
+			values[i] = "v"
+		}
+		o := db.open(t, with(t, sink.TableOptions{Row: columns}))
+		results := make([]*batch.Result, 200)
+		for i := range results {
+			results[i] = success(fmt.Sprint(i), "x")
+			results[i].Row = &batch.Row{Columns: columns, Values: values}
+		}
+		write(t, o, results...)
+		require.Equal(t, []string{"200"}, db.column(t, `SELECT count(*) FROM results WHERE "column 899" = 'v'`))
+	})
+}

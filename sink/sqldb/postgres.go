@@ -15,13 +15,14 @@ import (
 
 func postgresDialect() *dialect {
 	return &dialect{
-		name: "Postgres", placeholder: "$", maxParameters: 65_535, maxIdentifier: 63, begin: "BEGIN",
+		name: "Postgres", maxParameters: 65_535, maxIdentifier: 63, begin: "BEGIN",
 		types: [...]string{
 			batch.TextColumn: "text", batch.IntColumn: "bigint", batch.FloatColumn: "double precision",
 			batch.BoolColumn: "boolean", batch.TimeColumn: "timestamptz", batch.BytesColumn: "bytea",
 			batch.VectorColumn: "real[]", batch.JSONColumn: "jsonb",
 		},
-		parameter: postgresParameter, fits: postgresFits, describe: describePostgres, lock: lockPostgres,
+		placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
+		parameter:   postgresParameter, fits: postgresFits, describe: describePostgres, lock: lockPostgres,
 	}
 }
 

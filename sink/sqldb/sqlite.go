@@ -15,13 +15,14 @@ import (
 
 func sqliteDialect() *dialect {
 	return &dialect{
-		name: "SQLite", placeholder: "?", maxParameters: 32_766, begin: "BEGIN IMMEDIATE", foldsCase: true,
+		name: "SQLite", maxParameters: 32_766, begin: "BEGIN IMMEDIATE", foldsCase: true,
 		types: [...]string{
 			batch.TextColumn: "TEXT", batch.IntColumn: "INTEGER", batch.FloatColumn: "REAL", batch.BoolColumn: "BOOLEAN",
 			batch.TimeColumn: "TIMESTAMP", batch.BytesColumn: "BLOB",
 			batch.VectorColumn: "JSON TEXT", batch.JSONColumn: "JSON TEXT", // TEXT keeps the digits of numbers
 		},
-		parameter: sqliteParameter, fits: sqliteFits, describe: describeSQLite, lock: lockSQLite,
+		placeholder: func(int) string { return "?" }, // the driver looks up numbers one after the other
+		parameter:   sqliteParameter, fits: sqliteFits, describe: describeSQLite, lock: lockSQLite,
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"strconv"
 	"strings"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -123,7 +122,7 @@ func (o *Output) upsertSQL(rows int) string {
 		default:
 			sql.WriteString(", ")
 		}
-		sql.WriteString(o.dialect.placeholder + strconv.Itoa(i+1))
+		sql.WriteString(o.dialect.placeholder(i + 1))
 	}
 	fmt.Fprintf(&sql, ") ON CONFLICT (%s) DO UPDATE SET %s", quote(o.table.ID()), strings.Join(updates, ", "))
 	return sql.String()

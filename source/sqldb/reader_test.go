@@ -239,10 +239,11 @@ func readAll(ctx context.Context, r *sqldb.Reader) <-chan error {
 func TestAContextThatEndsEndsABlockedNext(t *testing.T) {
 	db := postgres(t)
 	r := blocked(t, db)
-	ctx, cancel := context.WithCancel(t.Context())
-	failed := readAll(ctx, r)
-	cancel()
-	require.ErrorIs(t, <-failed, context.Canceled)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // by then it is blocked, as a rule
+	defer cancel()
+	require.ErrorIs(t, <-readAll(ctx, r), context.DeadlineExceeded)
+	_, err := r.Next(t.Context())
+	require.ErrorIs(t, err, context.DeadlineExceeded, "nothing more comes")
 	require.NoError(t, r.Close())
 	require.NoError(t, db.PingContext(t.Context()))
 }
@@ -269,4 +270,11 @@ func TestClosingBeforeTheEndGivesTheConnectionBack(t *testing.T) {
 		require.Error(t, err)
 		require.NotEqual(t, io.EOF, err)
 	})
+}
+
+func TestAPasswordStandsInNoError(t *testing.T) {
+	db := open(t, "pgx", "postgres://me:hunter2@127.0.0.1:1/shop?sslmode=disable")
+	_, err := sqldb.Query(t.Context(), db, `SELECT 1 AS a`)
+	require.ErrorContains(t, err, "query: ")
+	require.NotContains(t, err.Error(), "hunter2")
 }
