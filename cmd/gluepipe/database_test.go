@@ -106,3 +106,25 @@ func TestTheAddressOfADatabaseIsToldWithoutItsSecrets(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAnswerThatATableRefusesIsAFailureOfTheRun(t *testing.T) {
+	inTempDir(t, map[string]string{"in.txt": "good\n"})
+	run := []string{"run", "in.txt", "-o", "out.db", "--table", "answers", "--model", "mock:echo"}
+	got := gluepipe(t, "", nil, run...)
+	require.Equal(t, exitOK, got.code, got.stderr)
+	db, err := sql.Open("sqlite", "out.db")
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), `CREATE TRIGGER refuses BEFORE INSERT ON answers WHEN NEW.response = 'bad'
+		BEGIN SELECT RAISE(ABORT, 'no bad ones'); END`)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("in.txt", []byte("good\nbad\nfine\n"), 0o600))
+
+	got = gluepipe(t, "", nil, run...)
+	require.Equal(t, exitFailures, got.code, got.stderr)
+	require.Contains(t, got.stderr, "out.db, table answers: refused 1 answer, which it has as failures: the column error tells why")
+	require.Contains(t, got.stderr, "StageError")
+	var failed, all int
+	require.NoError(t, db.QueryRowContext(t.Context(), `SELECT sum(NOT success), count(*) FROM answers`).Scan(&failed, &all))
+	require.Equal(t, []int{1, 3}, []int{failed, all})
+}

@@ -26,7 +26,7 @@ type job struct {
 	said        chan struct{} // closed once people were told that it is interrupted
 }
 
-var errInterruptedTwice = errors.New("interrupted twice")
+var errInterruptedTwice = errors.New("interrupted")
 
 func newJob(a *app, s *settings, input string) *job {
 	j := &job{app: a, settings: s, input: input, said: make(chan struct{})}
@@ -74,6 +74,7 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	out.interrupted, out.notef = ctx.Done(), j.notef
 	looking, stopLooking := context.WithCancel(ctx)
 	defer stopLooking()
 	defer j.watchSignals(processor.InFlight,
@@ -164,8 +165,12 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 		<-j.said
 	}
 	j.notef("")
+	refused := out.countRefused(summary)
 	earlier := out.Earlier()
 	writeSummary(j.report, summary, &earlier, out.meter)
+	for _, note := range refused {
+		j.notef("%s", note)
+	}
 	for _, place := range out.places() {
 		j.notef("%s", place)
 	}

@@ -26,6 +26,9 @@ type output struct {
 
 	response     *sink.ResponseFile // nil if none is wanted
 	responsePath string
+
+	interrupted <-chan struct{} // see Close
+	notef       func(format string, args ...any)
 }
 
 // syncPolicies are the values of --fsync.
@@ -121,6 +124,24 @@ func (o *output) places() (places []string) {
 		places = append(places, "response: "+o.responsePath)
 	}
 	return places
+}
+
+// countRefused counts as failures what a table refused, as which it stands there, and tells about it.
+func (o *output) countRefused(summary *batch.Summary) (notes []string) {
+	for _, file := range o.files {
+		table, ok := file.(databaseTable)
+		if !ok || table.Refused() == 0 {
+			continue
+		}
+		refused := batch.Summary{
+			SuccessfulRequests: -table.Refused(), FailedRequests: table.Refused(),
+			FailedByType: map[batch.ErrorKind]int{batch.ErrStage: table.Refused()},
+		}
+		summary.Merge(&refused)
+		notes = append(notes, fmt.Sprintf("%s: refused %s, which it has as failures: the column error tells why",
+			file.Path(), plural(table.Refused(), "answer")))
+	}
+	return notes
 }
 
 // kept tells whether the results can be read again: whether they are in a file, not in a pipe or device.

@@ -15,6 +15,6 @@
 // Zero bytes in a text, and what isn't UTF-8 or no whole character, become U+FFFD, since databases don't take them. A single
 // result that the table refuses all the same (by a constraint or a trigger of yours, or since a value is out of range) doesn't
 // break the run: it is stored as a failure of its request, a StageError that says what the database said. Its answer stands
-// in the column response, unless the table refuses that too. [Output.Refused] counts them. Where 20 results in a row are
+// in the column response, unless the table refuses that too. [Output.Refused] counts the successes among them. Where 20 results in a row are
 // refused, or one can't even be stored as a failure, the run breaks: all else of that batch is committed.
 package sqldb

@@ -37,8 +37,8 @@ func (o *Output) Earlier() batch.Summary { return o.records.Earlier() }
 // Recovered tells what was found when the table was opened: how many failed rows are to be done again.
 func (o *Output) Recovered() sink.Recovery { return o.recovery }
 
-// Refused returns the number of results that the table refused as they are, and that stand in it as failures; see the
-// package's documentation. It is safe for concurrent use.
+// Refused returns the number of successes that the table refused as they are, and that stand in it as failures; see the
+// package's documentation. A run's summary counts them as successes. It is safe for concurrent use.
 func (o *Output) Refused() int { return int(o.refused.Load()) }
 
 // Done tells whether the table had a row of this id when it was opened. It is a [*sink.ChangedError] if that row belongs to

@@ -15,7 +15,7 @@ const maxInARow = 20
 // careful is what came of writing results one by one.
 type careful struct {
 	stored  []*batch.Result
-	refused int // stored as failures
+	refused int // successes stored as failures
 	inARow  int
 	last    error   // the last refusal
 	lost    []error // of those that can't be stored at all
@@ -65,7 +65,7 @@ func (o *Output) writeOne(ctx context.Context, r *batch.Result, c *careful) erro
 		c.stored, c.inARow = append(c.stored, r), 0
 		return nil
 	}
-	c.refused, c.inARow, c.last = c.refused+1, c.inARow+1, refused
+	c.inARow, c.last = c.inARow+1, refused
 	for _, form := range asFailure(r, refused) {
 		again, err := o.try(ctx, form)
 		if err != nil {
@@ -73,11 +73,13 @@ func (o *Output) writeOne(ctx context.Context, r *batch.Result, c *careful) erro
 		}
 		if again == nil {
 			c.stored = append(c.stored, r)
+			if r.Success {
+				c.refused++
+			}
 			return nil
 		}
 		refused = again
 	}
-	c.refused--
 	c.lost = append(c.lost, fmt.Errorf("request %q can't be stored, not even as a failure: %w", r.ID, refused))
 	return nil
 }

@@ -63,6 +63,17 @@ func TestAValueOfARowThatDoesNotFitItsColumnLosesNoOther(t *testing.T) {
 	})
 }
 
+func TestOnlySuccessesThatBecameFailuresAreCountedAsRefused(t *testing.T) {
+	each(t, func(t *testing.T, db *database) {
+		db.exec(t, `CREATE TABLE results (id text PRIMARY KEY, `+strings.Replace(ours, "error text",
+			"error text CHECK (error <> 'status 500')", 1)+`)`)
+		o := db.open(t)
+		write(t, o, failure("a"), success("b", "x"))
+		require.Zero(t, o.Refused())
+		require.Equal(t, []string{"a", "b"}, db.column(t, `SELECT id FROM results ORDER BY id`))
+	})
+}
+
 func TestAResultThatCanNotBeStoredAtAllBreaksTheRunAndTheOthersAreStored(t *testing.T) {
 	each(t, func(t *testing.T, db *database) {
 		db.exec(t, `CREATE TABLE results (id text PRIMARY KEY CHECK (length(id) < 5), `+ours+`)`)
