@@ -127,6 +127,7 @@ func (o *output) openFile(ctx context.Context, path, format string, s *settings)
 	case formatBatch:
 		file, err = opened(sink.OpenBatch(path, options))
 	case formatParquet:
+		//nolint:contextcheck // what opening fails at is undone all the same
 		file, err = opened(parquet.Open(path, parquet.Options{FileOptions: options, Table: o.table}))
 	case formatDatabase:
 		file, err = o.openTable(ctx, path, s)
