@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -59,7 +58,7 @@ func (o *objects) Next(ctx context.Context) (TableRow, error) {
 // readObject makes a row of a JSON object. It keeps nothing of raw.
 func readObject(raw []byte) (*batch.Row, error) {
 	row := &batch.Row{}
-	if err := json.Unmarshal(raw, row); err != nil {
+	if err := row.UnmarshalJSON(raw); err != nil {
 		return nil, err
 	}
 	lastCounts(row)
