@@ -55,6 +55,21 @@ func TestADatabaseToReadMustExist(t *testing.T) {
 	require.NoFileExists(t, "shop.db")
 }
 
+func TestResultsAndFailuresGoIntoTwoDatabases(t *testing.T) {
+	inTempDir(t, map[string]string{"in.csv": reviewsCSV})
+	for output, errors := range map[string]string{
+		"out.db": "sqlite:./out.db", "postgres://127.0.0.1:1/shop": "postgres://127.0.0.1:1/shop",
+	} {
+		got := gluepipe(t, "", nil, "run", "in.csv", "--prompt", "x", "--model", "mock:echo", "-o", output, "--errors", errors)
+		require.Equal(t, exitUsage, got.code, got.stderr)
+		require.Contains(t, got.stderr, "is written by --output already")
+	}
+	got := gluepipe(t, "", nil, "run", "in.csv", "--prompt", "{{.review}}", "--model", "mock:echo", "-o", "out.db",
+		"--errors", "bad.db", "--max-line-bytes", "30")
+	require.Equal(t, exitFailures, got.code, got.stderr)
+	require.Contains(t, got.stderr, "results: out.db, table results\nfailed results: bad.db, table results\n")
+}
+
 func TestDatabasesHaveAnyName(t *testing.T) {
 	for i, name := range []string{"a b.db", "50%25.db", "what?.db", "#1.db", "it's \"it\".db", "ü.db", "a&mode=ro.db", "\xff.db"} {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {

@@ -20,7 +20,13 @@ func (a *app) checkPaths(input string, s *settings) error {
 			stdout = a.out
 		}
 		switch {
-		case isDatabase(out.path): // its tables are what is read and written
+		case isDatabase(out.path): // a run may read it, too, but its results go into one table
+			for _, other := range outputs[:i] {
+				if isDatabase(other.path) && sameDatabase(out.path, other.path) {
+					return usagef("%s: %s is written by %s already; choose another database, or a file",
+						out.flag, databaseName(out.path), other.flag)
+				}
+			}
 			continue
 		case hasScheme(out.path):
 			return usagef("%s: %s: %s", out.flag, out.path, unknownScheme)
@@ -70,6 +76,13 @@ func samePath(a, b string) bool {
 		return os.SameFile(x, y)
 	}
 	return resolved(a) == resolved(b)
+}
+
+func sameDatabase(a, b string) bool {
+	if isPostgres(a) || isPostgres(b) {
+		return a == b
+	}
+	return samePath(sqliteFile(a), sqliteFile(b))
 }
 
 func resolved(path string) string {
