@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -85,7 +86,7 @@ func cutJSON(data []byte) (value, rest []byte) {
 			n++
 		default:
 			n++
-			if depth == 0 && n < len(data) && bytes.IndexByte([]byte(",:]} \t\r\n"), data[n]) < 0 {
+			if depth == 0 && n < len(data) && strings.IndexByte(",:]} \t\r\n", data[n]) < 0 {
 				continue // a number, true, false or null
 			}
 		}
