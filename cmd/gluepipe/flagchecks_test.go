@@ -37,6 +37,8 @@ func TestAFlagThatMeansNothingIsRefused(t *testing.T) {
 		{"--glob *.txt --input-format csv", "--input-format: files of --glob are texts"},
 		{"shop.db --query SELECT\t1\tAS\tid --id-column id --prompt x --input-format csv", "--input-format: "},
 		{"in.csv --prompt x -o out.db --output-format csv", "--output-format: the output is a database"},
+		{"in.csv --prompt x -o out.db --table a.b.c", "--table: want the name of a table"},
+		{"in.csv --prompt x -o out.db --table ", "--table: want the name of a table"},
 		{"in.csv --prompt x -o out.parquet.gz", "Parquet is compressed inside"},
 		{"in.csv --prompt x -o s3://bucket/out.csv", "want a file"},
 		{"s3://bucket/in.csv --prompt x", "want a file, a URL"},

@@ -113,7 +113,7 @@ func (s *settings) outputFlag(flags *pflag.FlagSet, usage string) {
 func (s *settings) outputFlags(flags *pflag.FlagSet) {
 	s.outputFlag(flags, "write results here; what exists is continued (default standard output)")
 	format(flags, &s.outputFormat, "output-format", "of the output; auto is by its name, else as the input's", outputFormats)
-	text(flags, &s.table, "table", "NAME", "the table, where the output is a database: postgres://... or sqlite:FILE")
+	flags.Var(tableValue{textValue{&s.table, "NAME"}}, "table", "the table, where the output is a database: postgres://... or sqlite:FILE")
 	text(flags, &s.errors, "errors", "FILE", "write failed results here, and only successes to the output")
 	text(flags, &s.response, "response", "FILE", "write all results and their summary here, as one JSON object")
 	toggle(flags, &s.overwrite, "overwrite", "start over: replace an output that exists")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -179,6 +180,17 @@ func (v delimiterValue) Set(text string) error {
 	runes := []rune(text)
 	if len(runes) != 1 || strings.ContainsAny(text, "\"\r\n\uFFFD") {
 		return fmt.Errorf(`want one character, such as ; or \t, got %q`, text)
+	}
+	return v.textValue.Set(text)
+}
+
+// tableValue takes the name of a table, with a schema or without one.
+type tableValue struct{ textValue }
+
+func (v tableValue) Set(text string) error {
+	parts := strings.Split(text, ".")
+	if len(parts) > 2 || slices.Contains(parts, "") {
+		return fmt.Errorf("want the name of a table, such as results or out.results, got %q", text)
 	}
 	return v.textValue.Set(text)
 }
