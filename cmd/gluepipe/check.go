@@ -33,6 +33,7 @@ and estimates their tokens. It calls nothing and needs no key. The exit code is 
 			if _, err := a.loadSettings(cmd.Flags(), "", s.config); err != nil {
 				return err
 			}
+			a.preferInput(s, args)
 			input, err := s.inputOf(cmd.Name(), args)
 			if err == nil {
 				err = a.checkChoices(s)

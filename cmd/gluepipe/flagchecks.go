@@ -70,5 +70,20 @@ func (a *app) checkChoices(s *settings) error {
 	return nil
 }
 
+// preferInput lets the input of the command line win over those of the environment and of files.
+func (a *app) preferInput(s *settings, args []string) {
+	switch {
+	case len(args) > 0 || a.given["input"]:
+		if !a.given["input"] {
+			s.input = ""
+		}
+		if !a.given["glob"] {
+			s.glob = ""
+		}
+	case a.given["glob"]:
+		s.input = ""
+	}
+}
+
 // nameOf tells people where a setting comes from.
 func (a *app) nameOf(flag string) string { return cmp.Or(a.origins[flag], "--"+flag) }

@@ -72,6 +72,29 @@ func TestSettingsOfOtherRunsAreNoMistake(t *testing.T) {
 	require.NotContains(t, got.stdout, "response_format", "bodies are sent as they are")
 }
 
+func TestTheInputOfTheCommandLineWinsOverOthers(t *testing.T) {
+	inTempDir(t, map[string]string{"a.txt": "one\n", "b.txt": "two\n"})
+	for _, test := range []struct {
+		environment env
+		args        []string
+		want        string
+	}{
+		{env{"GLUEPIPE_INPUT": "b.txt"}, []string{"a.txt"}, "one"},
+		{env{"GLUEPIPE_INPUT": "b.txt"}, []string{"-i", "a.txt"}, "one"},
+		{env{"GLUEPIPE_INPUT": "b.txt"}, nil, "two"},
+		{env{"GLUEPIPE_INPUT": "b.txt"}, []string{"--glob", "a*"}, "one\n"},
+		{env{"GLUEPIPE_GLOB": "b*"}, []string{"a.txt"}, "one"},
+		{env{"GLUEPIPE_GLOB": "b*"}, []string{"-i", "a.txt"}, "one"},
+		{env{"GLUEPIPE_GLOB": "b*"}, nil, "two\n"},
+	} {
+		got := gluepipe(t, "", test.environment, append([]string{"run", "--model", "mock:echo"}, test.args...)...)
+		require.Equal(t, exitOK, got.code, got.stderr)
+		require.Equal(t, test.want, results(t, got.stdout)[0].Response, test)
+	}
+	got := gluepipe(t, "", env{"GLUEPIPE_GLOB": "b*", "GLUEPIPE_INPUT": "b.txt"}, "run", "--model", "mock:echo")
+	require.Equal(t, exitUsage, got.code, got.stderr)
+}
+
 func TestModelsAreNotReplacedByOneThatNobodyNamed(t *testing.T) {
 	inTempDir(t, map[string]string{"batch.jsonl": batchRequest})
 	got := gluepipe(t, "", env{"OPENAI_API_KEY": "k"}, "run", "batch.jsonl", "--override-model", "--dry-run")

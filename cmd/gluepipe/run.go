@@ -54,6 +54,7 @@ Exit codes: 0 all good, 1 the run broke, 2 wrong usage, 3 complete with failed r
 			if err != nil {
 				return err
 			}
+			a.preferInput(s, args)
 			input, err := s.inputOf(cmd.Name(), args)
 			if err != nil {
 				return err
