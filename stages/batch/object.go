@@ -35,7 +35,9 @@ func readObject(data []byte) (*object, error) {
 // take removes a member. A null counts as absent.
 func (o *object) take(name string) (json.RawMessage, bool) {
 	raw, ok := o.members[name]
-	delete(o.members, name)
+	if ok {
+		delete(o.members, name)
+	}
 	return raw, ok && string(raw) != "null"
 }
 
@@ -56,11 +58,44 @@ func (o *object) value(name string, v any, want string) {
 	}
 }
 
-func (o *object) text(name string, s *string) { o.value(name, s, "a text") }
+func (o *object) text(name string, s *string) {
+	raw, ok := o.take(name)
+	switch {
+	case !ok:
+	case raw[0] != '"':
+		o.fail(name, "a text", raw)
+	default:
+		*s = unquote(raw)
+	}
+}
 
-func (o *object) truth(name string, b *bool) { o.value(name, b, "true or false") }
+func (o *object) truth(name string, b *bool) {
+	if raw, ok := o.take(name); ok {
+		if *b = string(raw) == "true"; !*b && string(raw) != "false" {
+			o.fail(name, "true or false", raw)
+		}
+	}
+}
 
-func (o *object) whole(name string, n *int) { o.value(name, n, "a whole number") }
+func (o *object) whole(name string, n *int) {
+	if raw, ok := o.take(name); ok {
+		var err error
+		if *n, err = strconv.Atoi(string(raw)); err != nil {
+			o.fail(name, "a whole number", raw)
+		}
+	}
+}
+
+func (o *object) row(name string, to **Row) {
+	if raw, ok := o.take(name); ok {
+		row := &Row{}
+		if row.UnmarshalJSON(raw) != nil {
+			o.fail(name, "an object", raw)
+			return
+		}
+		*to = row
+	}
+}
 
 // raw takes a member as it stands.
 func (o *object) raw(name string, to *json.RawMessage) {

@@ -57,7 +57,7 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 	o.seconds("timeout", &r.Timeout)
 	o.rawMembers("params", &r.Params)
 	o.numbers("metadata", &r.Metadata)
-	o.value("row", &r.Row, "an object")
+	o.row("row", &r.Row)
 	r.Extra = o.rest()
 	return o.err
 }

@@ -99,7 +99,7 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 	o.text("error", &r.Error)
 	o.text("error_type", &errorType)
 	o.numbers("metadata", &r.Metadata)
-	o.value("row", &r.Row, "an object")
+	o.row("row", &r.Row)
 	o.seconds("elapsed_time", &r.ElapsedTime)
 	o.seconds("wait_time", &r.WaitTime)
 	o.text("model", &r.Model)
