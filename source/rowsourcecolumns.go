@@ -47,6 +47,10 @@ func inWords(option string) string {
 
 func listColumns(names []string) string {
 	const enough = 50
+	names = slices.Clone(names)
+	for i, name := range names { // what isn't the table that it is taken for may have names of any length
+		names[i] = shortened(name)
+	}
 	switch {
 	case len(names) == 0:
 		return "there are no columns"

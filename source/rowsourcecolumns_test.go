@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -115,4 +116,12 @@ func TestTheFirstObjectDecidesWhatToAskWithoutAPrompt(t *testing.T) {
 		_, err := src.Next(t.Context())
 		require.EqualError(t, err, "RowOptions.Prompt is missing: the columns are a, b")
 	}
+}
+
+func TestAColumnsNameOfAnyLengthMakesAShortError(t *testing.T) {
+	rows, err := source.CSV(strings.NewReader(strings.Repeat("x", 1<<20)+"\n1\n"), source.CSVOptions{})
+	require.NoError(t, err)
+	_, err = source.Rows(rows, source.RowOptions{Prompt: "{{.review}}"})
+	require.ErrorContains(t, err, "the only column is xxx")
+	require.Less(t, len(err.Error()), 300)
 }
