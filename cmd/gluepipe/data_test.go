@@ -394,6 +394,21 @@ func TestWhatAFileHoldsCountsMoreThanItsName(t *testing.T) {
 	require.Contains(t, got.stdout, `"custom_id":"a"`)
 }
 
+func TestTheAdviceForRowsIsAPromptThatWorks(t *testing.T) {
+	for header, want := range map[string]string{
+		"id,review text":                  "--prompt 'Summarize: {{.id}}'",
+		"an id,review text":               `--prompt 'Summarize: {{index . "review text"}}'`,
+		strings.Repeat("x,", 5000) + "id": "",
+		strings.Repeat("x", 1<<20):        "--prompt",
+	} {
+		inTempDir(t, map[string]string{"in.csv": header + "\n"})
+		got := gluepipe(t, "", nil, "run", "in.csv")
+		require.NotEqual(t, exitOK, got.code)
+		require.Contains(t, got.stderr, want)
+		require.Less(t, len(got.stderr), 1000)
+	}
+}
+
 func TestABatchFileIsToldByALineThatIsLong(t *testing.T) {
 	inTempDir(t, map[string]string{
 		"batch.jsonl": strings.Replace(batchRequest, "Hi", strings.Repeat("x", 3<<20), 1),

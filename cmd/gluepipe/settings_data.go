@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -151,10 +152,24 @@ func (s *settings) rowsError(path string, err error) error {
 	case err == nil:
 		return nil
 	case ok && wrong.Column == "":
-		return usagef("%s holds rows: want --prompt, such as --prompt %s, or --embed; the columns are %s", s.inputName(path),
-			shellQuote("Summarize: {{."+wrong.Columns[len(wrong.Columns)-1]+"}}"), strings.Join(wrong.Columns, ", "))
+		_, columns, _ := strings.Cut(wrong.Error(), ": ")
+		return usagef("%s holds rows: want --prompt, such as --prompt %s, or --embed; %s", s.inputName(path),
+			shellQuote("Summarize: "+placeholder(wrong.Columns)), columns)
 	}
 	return &usageError{err}
+}
+
+// identifier is a name that a template takes behind a dot.
+var identifier = regexp.MustCompile(`^[A-Za-z_]\w{0,50}$`)
+
+// placeholder returns what stands for a column in a prompt.
+func placeholder(columns []string) string {
+	for _, column := range slices.Backward(columns) {
+		if identifier.MatchString(column) {
+			return "{{." + column + "}}"
+		}
+	}
+	return fmt.Sprintf("{{index . %q}}", shortened(columns[len(columns)-1], 60))
 }
 
 // comma returns the delimiter of a format; 0 where it is to be found.
