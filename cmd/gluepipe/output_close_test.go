@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -50,7 +49,7 @@ func TestClosingAnOutputThatTakesLongIsToldAndCanBeInterrupted(t *testing.T) {
 				}}
 				begin := time.Now()
 				err := o.Close(t.Context())
-				require.True(t, errors.Is(err, test.err), err)
+				require.ErrorIs(t, err, test.err)
 				require.Equal(t, test.took, time.Since(begin))
 				require.Equal(t, []string{"finishing out.parquet; if that is interrupted, the next run does it"}, notes)
 			})
