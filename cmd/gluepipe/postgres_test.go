@@ -122,3 +122,17 @@ func TestEachRowOfAPostgresQueryIsAnsweredOnceHoweverOftenTheRunIsKilled(t *test
 	require.Equal(t, exitOK, again.code, again.stderr)
 	require.Equal(t, calls, server.Stats().Requests, again.stderr)
 }
+
+func TestAQueryOfPostgresChangesNothing(t *testing.T) {
+	address, db := postgres(t)
+	execute(t, db, "CREATE TABLE tickets (id bigint PRIMARY KEY); INSERT INTO tickets VALUES (1), (2)")
+	inTempDir(t, nil)
+	for _, query := range []string{"DELETE FROM tickets", "DELETE FROM tickets RETURNING id"} {
+		got := gluepipe(t, "", nil, "run", address, "--query", query, "--id-column", "id", "--prompt", "x", "--model", "mock:echo")
+		require.Equal(t, exitBroken, got.code, got.stderr)
+		require.Contains(t, got.stderr, "read-only transaction")
+	}
+	var n int
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM tickets").Scan(&n))
+	require.Equal(t, 2, n)
+}
