@@ -32,13 +32,13 @@ func (a *app) openRequests(ctx context.Context, s *settings, path string, in *in
 	if err != nil {
 		return err
 	}
-	max := int(s.maxLineBytes)
+	limit := int(s.maxLineBytes)
 	switch in.format {
 	case formatCSV, formatTSV:
-		options := source.CSVOptions{Comma: s.comma(in.format), MaxRecordBytes: max}
+		options := source.CSVOptions{Comma: s.comma(in.format), MaxRecordBytes: limit}
 		return a.openRows(ctx, s, path, in)(text.csv(options))
 	case formatLines:
-		return a.openRows(ctx, s, path, in)(text.lines(source.LinesOptions{MaxLineBytes: max}))
+		return a.openRows(ctx, s, path, in)(text.lines(source.LinesOptions{MaxLineBytes: limit}))
 	case formatParquet:
 		if text.reader != nil {
 			return usagef("%s: Parquet is read from its end: want a file", s.inputName(path))
@@ -49,13 +49,13 @@ func (a *app) openRequests(ctx context.Context, s *settings, path string, in *in
 		return a.openRows(ctx, s, path, in)(rows(parquet.Open(path)))
 	case formatJSON:
 		if !s.forRows() {
-			in.Source, err = text.requests(source.ArrayOptions{MaxElementBytes: max})
+			in.Source, err = text.requests(source.ArrayOptions{MaxElementBytes: limit})
 			return err
 		}
-		return a.openRows(ctx, s, path, in)(text.array(source.ArrayOptions{MaxElementBytes: max}))
+		return a.openRows(ctx, s, path, in)(text.array(source.ArrayOptions{MaxElementBytes: limit}))
 	case formatJSONL:
 		if s.forRows() {
-			return a.openRows(ctx, s, path, in)(text.objects(source.ObjectsOptions{MaxLineBytes: max}))
+			return a.openRows(ctx, s, path, in)(text.objects(source.ObjectsOptions{MaxLineBytes: limit}))
 		}
 	}
 	if flag := s.rowFlag(); flag != "" && s.forRows() {
@@ -65,14 +65,14 @@ func (a *app) openRequests(ctx context.Context, s *settings, path string, in *in
 	}
 	if in.format == formatBatch {
 		provider, _ := llm.SplitModel(s.model)
-		options := source.BatchOptions{Provider: cmp.Or(provider, "openai"), MaxLineBytes: max}
+		options := source.BatchOptions{Provider: cmp.Or(provider, "openai"), MaxLineBytes: limit}
 		if s.overrideModel {
 			options.OverrideModel = s.model
 		}
 		in.Source, err = text.batch(options)
 		return err
 	}
-	in.Source, err = text.jsonl(max)
+	in.Source, err = text.jsonl(limit)
 	return err
 }
 

@@ -21,7 +21,7 @@ type resultFile interface {
 	Recovered() sink.Recovery
 }
 
-// outputFormat returns the format of one output of a run whose input is of another. path may be "".
+// outputFormatOf returns the format of one output of a run whose input is of another. path may be "".
 func (s *settings) outputFormatOf(path, inputFormat string) string {
 	switch named := formatOfName(path); {
 	case s.outputFormat != formatAuto && path == s.output:
