@@ -53,7 +53,7 @@ func run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // it is a temporary one
 	return labelReviews(ctx, w, filepath.Join(dir, "labels.parquet"))
 }
 
@@ -73,7 +73,7 @@ func labelReviews(ctx context.Context, w io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	labels, err := openLabels(path, rows.Columns(), schema)
+	labels, err := openLabels(path, rows.Columns(), schema) //nolint:contextcheck // opening takes none
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func show(ctx context.Context, w io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // nothing is written to it
 	for {
 		row, err := rows.Next(ctx)
 		if err == io.EOF {
