@@ -13,9 +13,20 @@ func TestALineTellsItsFingerprintByItsIDAndOthersTellNone(t *testing.T) {
 		"batch_req_v1_00112233445566778899aabbccddeeff_7": "v1:00112233445566778899aabbccddeeff",
 		"batch_req_v12_0f_7":                              "v12:0f",
 		"batch_req_00112233445566778899aabbccddeeff":      "", // as OpenAI makes them
-		"batch_req_v1":                                    "", "batch_req_v1_": "", "batch_req_v_0f": "", "batch_req_1_0f": "", "batch_req_v1x_0f": "",
-		"batch_req_v1_0g": "", "batch_req_v1_0f_": "", "batch_req_v1_0f_x": "", "batch_req_v1_0f_7_7": "", "batch_req_v1__7": "",
-		"batch_req_7": "", "vllm-v1_0f": "", "v1_0f": "", "": "",
+		"batch_req_v1":        "",
+		"batch_req_v1_":       "",
+		"batch_req_v_0f":      "",
+		"batch_req_1_0f":      "",
+		"batch_req_v1x_0f":    "",
+		"batch_req_v1_0g":     "",
+		"batch_req_v1_0f_":    "",
+		"batch_req_v1_0f_x":   "",
+		"batch_req_v1_0f_7_7": "",
+		"batch_req_v1__7":     "",
+		"batch_req_7":         "",
+		"vllm-v1_0f":          "",
+		"v1_0f":               "",
+		"":                    "",
 	} {
 		require.Equal(t, want, batchFingerprint(id), id)
 		if want != "" {
