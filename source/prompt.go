@@ -84,6 +84,9 @@ func (p *prompt) render(row *batch.Row) (string, error) {
 		}
 		p.fields[name] = value
 	}
+	if len(p.fields) == 0 && len(row.Columns) > 0 {
+		p.fields[""] = nil // {{if .}}: a row isn't empty because a template uses none of its columns
+	}
 	if err := p.template.Execute(&p.out, p.fields); err != nil {
 		return "", p.executeError(err)
 	}

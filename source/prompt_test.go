@@ -53,6 +53,7 @@ func thing() *batch.Row {
 func TestWhatPromptsPrint(t *testing.T) {
 	for template, want := range map[string]string{
 		`{{.text}}`:                         "a <b> & \"c\" ü",
+		`{{if .}}a row{{end}}`:              "a row",
 		`[{{.nothing}}]`:                    "[]",
 		`{{index . "my column"}}`:           "mine",
 		`{{.int}} {{.big}}`:                 "5 4611686018427387905",
