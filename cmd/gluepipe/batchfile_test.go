@@ -203,3 +203,16 @@ func TestALargeBatchFileIsAcceptedByAStrictReader(t *testing.T) {
 		require.Equal(t, "prompt "+strconv.Itoa(i), body.Choices[0].Message.Content)
 	}
 }
+
+func TestASchemaOfTheSettingsIsNotForABatchFile(t *testing.T) {
+	server := llmtest.New(t, llmtest.Config{RecordBodies: true})
+	inTempDir(t, map[string]string{
+		"batch.jsonl": chatLine("a", `{"messages": [{"role": "user", "content": "Hello"}]}`), "schema.json": reviewSchema,
+	})
+	got := gluepipe(t, "", env{"GLUEPIPE_SCHEMA": "schema.json"}, at(server, "run", "batch.jsonl", "-o", "out.csv")...)
+	require.Equal(t, exitOK, got.code, got.stderr)
+	require.NotContains(t, string(server.Bodies()[0]), "response_format")
+	row := table(t, read(t, "out.csv"))[0]
+	require.Equal(t, "Hello", row["response"])
+	require.NotContains(t, row, "sentiment")
+}

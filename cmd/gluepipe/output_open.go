@@ -89,7 +89,7 @@ func (a *app) openOutput(ctx context.Context, s *settings, in *input) (out *outp
 // tableOf returns the columns of results.
 func (s *settings) tableOf(in *input) (*sink.Table, error) {
 	options := sink.TableOptions{Row: in.columns, Embedding: s.embed != ""}
-	if s.schema != nil {
+	if s.schema != nil && in.format != formatBatch { // whose bodies say themselves what form answers have
 		var err error
 		if options.Answer, err = sink.SchemaColumns(s.schema); err != nil {
 			return nil, usagef("--schema: %w", err)
