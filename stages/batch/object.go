@@ -86,6 +86,15 @@ func (o *object) whole(name string, n *int) {
 	}
 }
 
+func (o *object) long(name string, n *int64) {
+	if raw, ok := o.take(name); ok {
+		var err error
+		if *n, err = strconv.ParseInt(string(raw), 10, 64); err != nil {
+			o.fail(name, "a whole number", raw)
+		}
+	}
+}
+
 func (o *object) row(name string, to **Row) {
 	if raw, ok := o.take(name); ok {
 		row := &Row{}

@@ -22,10 +22,11 @@ type Request struct {
 	Model string // "provider:model", or a model of the run's provider
 	Tools []Tool // nil: the run's tools; empty: none
 	// ExecuteTools set to false returns the model's tool calls unexecuted. nil means true.
-	ExecuteTools      *bool
-	MaxToolIterations int             // tool turns allowed; 0: the run's
-	ResponseFormat    json.RawMessage // sent as it is
-	Timeout           time.Duration   // of one model call; 0: the run's, below 0: none
+	ExecuteTools       *bool
+	ToolExecutionOrder ToolOrder       // of the calls of one turn; "": the run's
+	MaxToolIterations  int             // tool turns allowed; 0: the run's
+	ResponseFormat     json.RawMessage // sent as it is
+	Timeout            time.Duration   // of one model call; 0: the run's, below 0: none
 	// Params are other fields of the request's body (temperature, seed, ...), sent as they are. Read from JSON, each value
 	// is a json.RawMessage.
 	Params map[string]any
@@ -52,6 +53,7 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 	o.text("model", &r.Model)
 	r.Tools = readList(o, "tools", "tool", (*Tool).UnmarshalJSON)
 	o.value("execute_tools", &r.ExecuteTools, "true or false")
+	o.text("tool_execution_order", (*string)(&r.ToolExecutionOrder))
 	o.whole("max_tool_iterations", &r.MaxToolIterations)
 	o.raw("response_format", &r.ResponseFormat)
 	o.seconds("timeout", &r.Timeout)
@@ -92,6 +94,7 @@ func (r *Request) appendJSON(dst []byte) ([]byte, error) {
 		dst, err = appendList(dst, "tools", "tool", r.Tools, (*Tool).appendJSON)
 	}
 	value("execute_tools", r.ExecuteTools != nil, r.ExecuteTools)
+	text("tool_execution_order", string(r.ToolExecutionOrder))
 	if r.MaxToolIterations != 0 {
 		dst = strconv.AppendInt(jsonappend.Key(dst, "max_tool_iterations"), int64(r.MaxToolIterations), 10)
 	}

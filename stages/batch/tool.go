@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
 )
@@ -18,6 +19,14 @@ type Tool struct {
 	Description string
 	Parameters  json.RawMessage // the JSON schema of the arguments; nil means an object without properties
 	ReadOnly    bool            // it changes nothing in the world
+	Destructive bool            // what it changes may be lost: it deletes, overwrites, sends
+	// Server names what the tool belongs to and runs in, such as an MCP server; "" for a tool by itself.
+	Server string
+	// Timeout is of one call; 0: the run's, below 0: none.
+	Timeout time.Duration
+	// Acquire, if set, waits until the tool can take one more call, and returns how its place is given back; its error is the
+	// call's failure. The wait is no part of the call's timeout. It ends with ctx.
+	Acquire func(ctx context.Context) (release func(), err error)
 	// Call runs the tool. arguments is a JSON object. The text it returns, or its error's text, is the answer to the model.
 	// It may be called by many goroutines at once and should return when ctx ends. nil is a definition without code: the
 	// model's calls of it are returned in the result.

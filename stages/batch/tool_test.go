@@ -93,6 +93,8 @@ func TestToolExecutionsRoundTrip(t *testing.T) {
 		`{"tool_name":"f","arguments":{"a":1.0},"result":"4","error":false,"elapsed_time":0.25}`,
 		`{"tool_name":"f","arguments":"{oops","result":"arguments are not JSON","error":true,"elapsed_time":0}`,
 		`{"tool_name":"f","arguments":null,"result":"","error":false,"elapsed_time":0}`,
+		`{"tool_name":"f","server":"s","turn":2,"arguments":{},"result":"4","result_bytes":104857600,"error":false,"elapsed_time":1}`,
+		`{"tool_name":"f","turn":1,"arguments":{},"result":"refused","error":true,"refused":true,"elapsed_time":0}`,
 	} {
 		var e batch.ToolExecution
 		requireSameAfterGo(t, []byte(line), &e)
@@ -107,6 +109,9 @@ func TestAWrongFieldOfAToolExecutionIsNamed(t *testing.T) {
 		`[]`:                   `want a JSON object, got []`,
 		`{"tool_name":1}`:      `field "tool_name": want a text, got 1`,
 		`{"result":{}}`:        `field "result": want a text, got {}`,
+		`{"turn":"1"}`:         `field "turn": want a whole number, got "1"`,
+		`{"result_bytes":1.5}`: `field "result_bytes": want a whole number, got 1.5`,
+		`{"refused":1}`:        `field "refused": want true or false, got 1`,
 		`{"error":"no"}`:       `field "error": want true or false, got "no"`,
 		`{"elapsed_time":"1"}`: `field "elapsed_time": want a number of seconds, got "1"`,
 	} {
