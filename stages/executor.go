@@ -1,7 +1,9 @@
 package stages
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -22,7 +24,15 @@ type Executor struct {
 type ExecutorConfig struct {
 	Completer     llm.Completer // makes the model calls; it bounds how many are in flight over execute and retry
 	MaxConcurrent int           // conversations worked on at once by each of the two stages; at least 1
-	ToolTimeout   time.Duration // of one tool call; 0 or less: none
+	ToolTimeout   time.Duration // of one call of a tool that has no Timeout of its own; 0 or less: none
+	// ToolOrder is of the tool calls of one turn; "" is parallel. A request's own wins.
+	ToolOrder batch.ToolOrder
+	// MaxToolResult is how many bytes of a tool's answer the model and the history are given; 0 or less: all. See
+	// [tool.RunOptions].
+	MaxToolResult int64
+	// ApproveTool is asked before a tool is run, and refuses the call by an error, whose text is the answer to the model; nil
+	// approves all. It is called by many goroutines at once and may wait, until its context ends.
+	ApproveTool func(ctx context.Context, t *batch.Tool, arguments json.RawMessage) error
 	// RequestTimeout bounds one request over all its attempts, tools and backoffs; waits for limits, which the Completer adds
 	// to Call.Waited, don't count. 0 or less: none. Each call gets what is left of it as its timeout, if that is less.
 	RequestTimeout time.Duration
@@ -210,7 +220,12 @@ func (e *Executor) converse(ctx context.Context, item *batch.Item) error {
 func (e *Executor) runTools(ctx context.Context, item *batch.Item, message batch.Message) {
 	r, request, calls := item.Result, item.Effective, message.ToolCalls
 	begin := time.Now()
-	executions := tool.Run(ctx, request.Tools, calls, e.within(e.config.ToolTimeout, item))
+	ctx, cancel := e.withinRequest(ctx, item)
+	defer cancel()
+	executions := tool.Run(ctx, request.Tools, calls, tool.RunOptions{
+		Timeout: e.config.ToolTimeout, Order: cmp.Or(request.ToolExecutionOrder, e.config.ToolOrder),
+		MaxResult: e.config.MaxToolResult, Turn: item.ToolTurns + 1, Approve: e.config.ApproveTool,
+	})
 	r.ElapsedTime += time.Since(begin)
 	item.ToolTurns++
 	r.ToolExecutionHistory = append(r.ToolExecutionHistory, executions...)

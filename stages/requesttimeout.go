@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -31,6 +32,14 @@ func (e *Executor) within(timeout time.Duration, item *batch.Item) time.Duration
 		return left
 	}
 	return timeout
+}
+
+// withinRequest returns a context that ends when nothing is left of the request's timeout.
+func (e *Executor) withinRequest(ctx context.Context, item *batch.Item) (context.Context, context.CancelFunc) {
+	if !e.hasRequestTimeout() {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, e.left(item))
 }
 
 // timedOut is the failure of a request whose timeout is over.

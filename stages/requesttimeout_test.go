@@ -112,7 +112,7 @@ func TestToolsAndTurnsCountAgainstTheRequestsTimeout(t *testing.T) {
 		require.Equal(t, 5*time.Minute, time.Since(start))
 		require.Equal(t, "no answer within the request's timeout of 5m0s (1 attempt)", r.Error)
 		require.Len(t, m.asked(""), 1, "the model is not asked when there is no time left")
-		require.Equal(t, "error: timed out after 4m0s", r.ToolExecutionHistory[0].Result)
+		require.Equal(t, "error: cancelled", r.ToolExecutionHistory[0].Result)
 		require.EqualValues(t, 22, r.TokensUsed.Total, "what was paid for is counted")
 	})
 }

@@ -71,10 +71,10 @@ func TestToolCallsOfATurnRunSideBySideAndAnswerInOrder(t *testing.T) {
 		require.Equal(t, 4, r.ToolCallsMade)
 		require.Nil(t, r.ToolCalls)
 		require.Equal(t, []batch.ToolExecution{
-			{ToolName: "slow", Arguments: json.RawMessage(`{"x": 1}`), Result: "slow answer", ElapsedTime: 5 * time.Second},
-			{ToolName: "quick", Arguments: json.RawMessage(`{}`), Result: "quick answer", ElapsedTime: time.Second},
-			{ToolName: "slow", Arguments: json.RawMessage(`{}`), Result: "slow answer", ElapsedTime: 5 * time.Second},
-			{ToolName: "quick", Arguments: json.RawMessage(`{}`), Result: "quick answer", ElapsedTime: time.Second},
+			{ToolName: "slow", Turn: 1, Arguments: json.RawMessage(`{"x": 1}`), Result: "slow answer", ElapsedTime: 5 * time.Second},
+			{ToolName: "quick", Turn: 1, Arguments: json.RawMessage(`{}`), Result: "quick answer", ElapsedTime: time.Second},
+			{ToolName: "slow", Turn: 1, Arguments: json.RawMessage(`{}`), Result: "slow answer", ElapsedTime: 5 * time.Second},
+			{ToolName: "quick", Turn: 2, Arguments: json.RawMessage(`{}`), Result: "quick answer", ElapsedTime: time.Second},
 		}, r.ToolExecutionHistory)
 		require.Equal(t, 6*time.Second, r.ElapsedTime)
 		require.Equal(t, &batch.TokenUsage{Prompt: 50, Completion: 5, Total: 55}, r.TokensUsed, "of all three calls")

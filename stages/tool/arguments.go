@@ -17,11 +17,7 @@ import (
 
 // decode checks arguments against the schema and decodes them into args, a pointer.
 func (s *schema) decode(arguments json.RawMessage, args any) error {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(arguments))
-	if err != nil {
-		return fmt.Errorf("not JSON: %w", err)
-	}
-	doc, err = plainNumbers(doc)
+	doc, err := readPlain(arguments)
 	if err != nil {
 		return err
 	}
@@ -40,6 +36,15 @@ func (s *schema) decode(arguments json.RawMessage, args any) error {
 		return explainDecoding(err)
 	}
 	return nil
+}
+
+// readPlain reads arguments for the validator, which would take its time with a number such as 1e999999999.
+func readPlain(arguments json.RawMessage) (any, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(arguments))
+	if err != nil {
+		return nil, fmt.Errorf("not JSON: %w", err)
+	}
+	return plainNumbers(doc)
 }
 
 // plainNumbers writes whole numbers such as 3.0 and 1e3 as integers, in place, and refuses what a float64 can't hold.

@@ -28,7 +28,7 @@ func ExampleNew() {
 		{Name: "get_weather", Arguments: `{"location": "Paris"}`},
 		{Name: "get_weather", Arguments: `{"location": "Atlantis"}`},
 		{Name: "get_weather", Arguments: `{"unit": "kelvin"}`},
-	}, time.Minute)
+	}, tool.RunOptions{Timeout: time.Minute})
 	for _, e := range executions {
 		fmt.Println(e.Result)
 	}
@@ -43,7 +43,7 @@ func ExampleRun() {
 		{Name: "calculate", Arguments: `{"expression": "123 * 456"}`},
 		{Name: "calculator", Arguments: `{"expression": "123 * 456"}`},
 	}
-	for _, e := range tool.Run(context.Background(), tool.Builtins(), calls, time.Minute) {
+	for _, e := range tool.Run(context.Background(), tool.Builtins(), calls, tool.RunOptions{Timeout: time.Minute}) {
 		fmt.Println(e.ToolName, e.Error, e.Result)
 	}
 	// Output:

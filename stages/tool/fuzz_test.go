@@ -38,7 +38,7 @@ func FuzzEveryToolCallOfAMessageIsAnswered(f *testing.F) {
 		if message.UnmarshalJSON(data) != nil || len(message.ToolCalls) > 100 {
 			return
 		}
-		executions := tool.Run(t.Context(), tools, message.ToolCalls, 0)
+		executions := tool.Run(t.Context(), tools, message.ToolCalls, tool.RunOptions{})
 		require.Len(t, executions, len(message.ToolCalls))
 		for i, e := range executions {
 			require.Equal(t, message.ToolCalls[i].Name, e.ToolName)

@@ -1,6 +1,7 @@
 package tool
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,8 @@ import (
 // validName is what OpenAI takes as a function's name; other servers take at least that.
 var validName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
+var errInvalidName = errors.New("a name has 1 to 64 letters, digits, underscores and hyphens")
+
 // New makes a tool from a typed function. The name has 1 to 64 letters, digits, underscores and hyphens; the description
 // tells the model what the tool is for.
 //
@@ -24,8 +27,8 @@ var validName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 //
 // What fn returns becomes text: a string, []byte or json.RawMessage as it is, anything else as JSON, without the quotes where
 // the JSON is a string (a [time.Time], say). String methods are not used. The text of an error is what the model reads, so
-// it should say what to do differently and hold no secrets. fn may be called by many goroutines at once and should return
-// when ctx ends.
+// it should say what to do differently and hold no secrets; what fn returns beside a [*CutError] is the beginning of its
+// result. fn may be called by many goroutines at once and should return when ctx ends.
 //
 // New panics where the name is not valid, fn is nil, or Args or Out can't be JSON; a struct that contains itself counts as
 // such. Mark a tool that changes nothing in the world by setting ReadOnly on what New returns.
@@ -44,10 +47,11 @@ func New[Args, Out any](name, description string, fn func(ctx context.Context, a
 				return "", fmt.Errorf("arguments: %w", err)
 			}
 			out, err := fn(ctx, args)
-			if err != nil {
+			if _, cut := errors.AsType[*CutError](err); err != nil && !cut {
 				return "", err
 			}
-			return text(out)
+			answer, encoding := text(out)
+			return answer, cmp.Or(encoding, err)
 		},
 	}
 }
@@ -55,7 +59,7 @@ func New[Args, Out any](name, description string, fn func(ctx context.Context, a
 func check[Args, Out any](name string, missing bool) (*schema, error) {
 	switch {
 	case !validName.MatchString(name):
-		return nil, errors.New("a name has 1 to 64 letters, digits, underscores and hyphens")
+		return nil, errInvalidName
 	case missing:
 		return nil, errors.New("the function is nil")
 	}

@@ -192,7 +192,7 @@ func TestAToolFromNewCanBeCalledByManyAtOnce(t *testing.T) {
 	for i := range calls {
 		calls[i] = batch.ToolCall{Name: "typed", Arguments: `{"location": "Paris", "days": 2.0}`}
 	}
-	for _, e := range tool.Run(t.Context(), []batch.Tool{echo}, calls, time.Minute) {
+	for _, e := range tool.Run(t.Context(), []batch.Tool{echo}, calls, minute) {
 		require.JSONEq(t, `{"location":"Paris","days":2}`, e.Result)
 	}
 }

@@ -34,12 +34,15 @@ func sleeping(name string, d time.Duration) batch.Tool {
 	})
 }
 
+// minute bounds each call.
+var minute = tool.RunOptions{Timeout: time.Minute}
+
 func callOf(name string) batch.ToolCall { return batch.ToolCall{ID: "call_1", Name: name} }
 
 // runOne runs one call without a timeout.
 func runOne(t *testing.T, one batch.Tool, arguments string) batch.ToolExecution {
 	t.Helper()
-	executions := tool.Run(t.Context(), []batch.Tool{one}, []batch.ToolCall{{Name: one.Name, Arguments: arguments}}, 0)
+	executions := tool.Run(t.Context(), []batch.Tool{one}, []batch.ToolCall{{Name: one.Name, Arguments: arguments}}, tool.RunOptions{})
 	require.Len(t, executions, 1)
 	return executions[0]
 }
@@ -49,7 +52,7 @@ func TestCallsOfOneTurnRunSideBySideAndAnswerInTheirOrder(t *testing.T) {
 		tools := []batch.Tool{sleeping("short", time.Second), sleeping("long", 3*time.Second)}
 		calls := []batch.ToolCall{callOf("long"), callOf("short"), callOf("long")}
 		start := time.Now()
-		executions := tool.Run(t.Context(), tools, calls, time.Minute)
+		executions := tool.Run(t.Context(), tools, calls, minute)
 
 		require.Equal(t, 3*time.Second, time.Since(start))
 		require.Equal(t, []batch.ToolExecution{
@@ -63,7 +66,7 @@ func TestCallsOfOneTurnRunSideBySideAndAnswerInTheirOrder(t *testing.T) {
 func TestAToolThatHeedsItsContextTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tools := []batch.Tool{sleeping("slow", time.Hour), sleeping("quick", time.Second)}
-		executions := tool.Run(t.Context(), tools, []batch.ToolCall{callOf("slow"), callOf("quick")}, time.Minute)
+		executions := tool.Run(t.Context(), tools, []batch.ToolCall{callOf("slow"), callOf("quick")}, minute)
 
 		require.True(t, executions[0].Error)
 		require.Equal(t, "error: timed out after 1m0s", executions[0].Result)
@@ -81,7 +84,7 @@ func TestAToolThatIgnoresItsContextIsAbandoned(t *testing.T) {
 			return "too late", nil
 		})
 		start := time.Now()
-		executions := tool.Run(t.Context(), []batch.Tool{deaf}, []batch.ToolCall{callOf("deaf"), callOf("none")}, time.Minute)
+		executions := tool.Run(t.Context(), []batch.Tool{deaf}, []batch.ToolCall{callOf("deaf"), callOf("none")}, minute)
 
 		require.Equal(t, time.Minute, time.Since(start))
 		require.Equal(t, "error: timed out after 1m0s", executions[0].Result)
@@ -99,7 +102,7 @@ func TestAFailureBeforeTheTimeoutOfAnotherCallKeepsItsReason(t *testing.T) {
 			return "", errors.New("no such order")
 		})
 		tools := []batch.Tool{sleeping("slow", time.Hour), failing}
-		executions := tool.Run(t.Context(), tools, []batch.ToolCall{callOf("slow"), callOf("failing")}, time.Minute)
+		executions := tool.Run(t.Context(), tools, []batch.ToolCall{callOf("slow"), callOf("failing")}, minute)
 
 		require.Equal(t, "error: timed out after 1m0s", executions[0].Result)
 		require.Equal(t, "error: no such order", executions[1].Result)
@@ -111,7 +114,7 @@ func TestWithoutATimeoutAToolMayTakeAsLongAsItLikes(t *testing.T) {
 	for _, none := range []time.Duration{0, -1} {
 		synctest.Test(t, func(t *testing.T) {
 			tools := []batch.Tool{sleeping("slow", 1000*time.Hour)}
-			executions := tool.Run(t.Context(), tools, []batch.ToolCall{callOf("slow")}, none)
+			executions := tool.Run(t.Context(), tools, []batch.ToolCall{callOf("slow")}, tool.RunOptions{Timeout: none})
 			require.Equal(t, "slow slept", executions[0].Result)
 		})
 	}
@@ -127,7 +130,7 @@ func TestCancellationEndsAllCallsAtOnce(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		start := time.Now()
 		executions := tool.Run(ctx, []batch.Tool{deaf, sleeping("slow", time.Hour)},
-			[]batch.ToolCall{callOf("deaf"), callOf("slow")}, time.Minute)
+			[]batch.ToolCall{callOf("deaf"), callOf("slow")}, minute)
 
 		require.Equal(t, time.Second, time.Since(start))
 		for _, e := range executions {
@@ -143,7 +146,7 @@ func TestTheEndOfTheRunIsNotTheToolsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		executions := tool.Run(ctx, []batch.Tool{sleeping("slow", time.Hour)}, []batch.ToolCall{callOf("slow")}, time.Minute)
+		executions := tool.Run(ctx, []batch.Tool{sleeping("slow", time.Hour)}, []batch.ToolCall{callOf("slow")}, minute)
 		require.Equal(t, "error: cancelled", executions[0].Result)
 	})
 }
@@ -155,7 +158,7 @@ func TestAToolsOwnWordsForTheEndOfItsContextAreNotTheAnswer(t *testing.T) {
 			cancel()
 			return "", fmt.Errorf(`Get "http://127.0.0.1/": %w`, ctx.Err())
 		})
-		executions := tool.Run(ctx, []batch.Tool{quitting}, []batch.ToolCall{callOf("quitting")}, time.Minute)
+		executions := tool.Run(ctx, []batch.Tool{quitting}, []batch.ToolCall{callOf("quitting")}, minute)
 		require.Equal(t, "error: cancelled", executions[0].Result)
 	}
 }
@@ -169,7 +172,7 @@ func TestNoToolIsStartedOnceTheContextHasEnded(t *testing.T) {
 			called.Store(true)
 			return "paid", nil
 		})
-		executions := tool.Run(ctx, []batch.Tool{pay}, []batch.ToolCall{callOf("pay")}, 0)
+		executions := tool.Run(ctx, []batch.Tool{pay}, []batch.ToolCall{callOf("pay")}, tool.RunOptions{})
 		synctest.Wait()
 		require.False(t, called.Load())
 		require.Equal(t, "error: cancelled", executions[0].Result)
@@ -216,7 +219,7 @@ func TestOneFailingToolLeavesTheOthersAlone(t *testing.T) {
 		{Name: "defined", Description: "has no code"},
 	}
 	executions := tool.Run(t.Context(), tools,
-		[]batch.ToolCall{callOf("bad"), callOf("good"), callOf("goood"), callOf("defined")}, time.Minute)
+		[]batch.ToolCall{callOf("bad"), callOf("good"), callOf("goood"), callOf("defined")}, minute)
 
 	var results []string
 	for _, e := range executions {
@@ -232,9 +235,9 @@ func TestOneFailingToolLeavesTheOthersAlone(t *testing.T) {
 }
 
 func TestACallWithoutAnyToolsSaysSo(t *testing.T) {
-	executions := tool.Run(t.Context(), nil, []batch.ToolCall{callOf("search")}, 0)
+	executions := tool.Run(t.Context(), nil, []batch.ToolCall{callOf("search")}, tool.RunOptions{})
 	require.Equal(t, `error: unknown tool "search"; there are no tools`, executions[0].Result)
-	require.Empty(t, tool.Run(t.Context(), nil, nil, 0))
+	require.Empty(t, tool.Run(t.Context(), nil, nil, tool.RunOptions{}))
 }
 
 func TestArgumentsStandInTheHistoryAsTheModelWroteThem(t *testing.T) {
@@ -300,7 +303,7 @@ func TestAToolThatWritesIntoItsArgumentsLeavesTheHistoryAsItWas(t *testing.T) {
 		clear(arguments)
 		return "done", nil
 	}}
-	executions := tool.Run(t.Context(), []batch.Tool{vandal}, []batch.ToolCall{{Name: "vandal", Arguments: `{"a": 1}`}}, 0)
+	executions := tool.Run(t.Context(), []batch.Tool{vandal}, []batch.ToolCall{{Name: "vandal", Arguments: `{"a": 1}`}}, tool.RunOptions{})
 	require.Equal(t, "done", executions[0].Result)
 	require.JSONEq(t, `{"a": 1}`, string(executions[0].Arguments))
 }
