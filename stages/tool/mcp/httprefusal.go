@@ -1,0 +1,79 @@
+package mcp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+)
+
+// maxRefusal bounds how much is read of an answer that is not one: enough for a JSON-RPC error.
+const maxRefusal = 64 << 10
+
+// refusal says what a status outside 2xx means. An answer that is returned is for the SDK to make something of.
+func refusal(req *http.Request, resp *http.Response) (*http.Response, error) {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what can be read of it is enough
+	resp.Body.Close()
+	if sessionGone(req, resp.StatusCode, body) {
+		// The SDK knows an ended session by a 404, and by its body's error only if that is none of JSON-RPC.
+		resp.StatusCode, resp.Status, body = http.StatusNotFound, "404 Not Found", nil
+		return withBody(resp, body), nil
+	}
+	if message, err := jsonrpc.DecodeMessage(body); err == nil {
+		if answer, ok := message.(*jsonrpc.Response); ok && answer.Error != nil {
+			return withBody(resp, body), nil
+		}
+	}
+	if req.Method != http.MethodPost {
+		return withBody(resp, nil), nil
+	}
+	status := "HTTP " + resp.Status
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
+		return nil, fmt.Errorf("%s: the server wants a key or a token, or another one: give it in a header", status)
+	case http.StatusForbidden:
+		return nil, fmt.Errorf("%s: the server doesn't allow this with the headers that it is given", status)
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return nil, fmt.Errorf("%s: there is no MCP server (streamable HTTP) at this path of %s", status, origin(req.URL))
+	}
+	if text := oneLine(body); text != "" {
+		status += ": " + text
+	}
+	return nil, errors.New(status)
+}
+
+// sessionGone tells whether the server has forgotten the session: by 404, as the protocol has it, or by 400 and a word
+// about it, as its reference servers do.
+func sessionGone(req *http.Request, status int, body []byte) bool {
+	if req.Header.Get(sessionHeader) == "" {
+		return false
+	}
+	return status == http.StatusNotFound ||
+		status == http.StatusBadRequest && bytes.Contains(bytes.ToLower(body), []byte("session"))
+}
+
+// oneLine is the beginning of a text for an error, without what would upset a terminal; "" if it is a page.
+func oneLine(body []byte) string {
+	const limit = 200
+	text := strings.TrimSpace(string(body[:min(len(body), 4*limit)]))
+	if strings.HasPrefix(text, "<") {
+		return ""
+	}
+	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, ""), func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r)
+	}), " ")
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit]) + "..."
+	}
+	return text
+}
+
+func withBody(resp *http.Response, body []byte) *http.Response {
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp
+}
