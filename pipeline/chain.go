@@ -17,6 +17,7 @@ func (p *BatchProcessor) chain(
 	c := p.config
 	executor := stages.NewExecutor(stages.ExecutorConfig{
 		Completer: p.models, MaxConcurrent: c.MaxConcurrent, ToolTimeout: c.ToolTimeout, RequestTimeout: c.RequestTimeout,
+		ToolOrder: c.ToolExecutionOrder, MaxToolResult: c.MaxToolResult, ApproveTool: c.ApproveTool,
 		MaxRepairs: c.MaxRepairs, AllowTruncated: c.AllowTruncated, KeepRaw: c.KeepRaw, EmbedBatch: c.EmbedBatch, Tracker: tracker,
 	})
 	chain := p.before(sink)

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,9 +34,21 @@ type Config struct {
 	SystemPrompt string         // default none
 	Params       map[string]any // other fields of the requests' bodies, sent as they are; a request's own win one by one
 
-	Tools             []batch.Tool  // tools of requests that don't bring their own; default none
-	ToolTimeout       time.Duration // of one tool call; default 1 minute, -1 none
+	// Tools are the tools of requests that don't bring their own; default none. Go functions become tools with package
+	// stages/tool; the tools of MCP servers, commands and HTTP calls with its packages mcp, command and httptool.
+	Tools             []batch.Tool
+	ToolTimeout       time.Duration // of one call of a tool that has no Timeout of its own; default 1 minute, -1 none
 	MaxToolIterations int           // tool turns of one conversation; default 10, -1 no bound
+	// ToolExecutionOrder says how the tool calls of one turn are run: batch.Parallel, the default, or batch.Sequential.
+	ToolExecutionOrder batch.ToolOrder
+	// MaxToolResult is how many bytes of a tool's answer the model and the history are given; what is longer is cut, with a
+	// line that says so. Default 256 KiB, -1 no bound.
+	MaxToolResult int64
+	// ApproveTool is asked before a tool is run. Its error refuses the call: the tool is not run, and the model is answered
+	// "error: refused: " and the error's text. It is called by many goroutines at once, and may wait until its context
+	// ends. Default: all are approved. tool.ApproveReadOnly
+	// approves the tools that change nothing.
+	ApproveTool func(ctx context.Context, t *batch.Tool, arguments json.RawMessage) error
 
 	// Schema is the JSON schema that answers follow: Result.StructuredOutput is then the answer's JSON, which was checked.
 	// Requests for embeddings, and those with a response_format of their own, have none of it. [Structured] makes one of a Go
@@ -101,6 +114,7 @@ const (
 	defaultModel         = "openai:gpt-4o-mini"
 	defaultMaxConcurrent = 5
 	defaultEmbedBatch    = 64
+	defaultMaxToolResult = 256 << 10
 	minDefaultPending    = 256
 )
 
@@ -119,6 +133,7 @@ func (c *Config) withDefaults() *Config {
 	d.Model = cmp.Or(d.Model, d.Getenv("GLUEPIPE_MODEL"), defaultModel)
 	d.ToolTimeout = cmp.Or(d.ToolTimeout, time.Minute)
 	d.MaxToolIterations = cmp.Or(d.MaxToolIterations, 10)
+	d.MaxToolResult = cmp.Or(d.MaxToolResult, defaultMaxToolResult)
 	d.MaxRepairs = cmp.Or(d.MaxRepairs, 1)
 	d.EmbedBatch = cmp.Or(d.EmbedBatch, defaultEmbedBatch)
 	d.MaxConcurrent = cmp.Or(d.MaxConcurrent, defaultMaxConcurrent)
@@ -160,6 +175,9 @@ func (c *Config) validate() error {
 	if err := (stages.Defaults{Tools: c.Tools}).Validate(); err != nil {
 		return &ConfigError{"Tools", errors.Unwrap(err)}
 	}
+	if err := c.ToolExecutionOrder.Validate(); err != nil {
+		return &ConfigError{"ToolExecutionOrder", err}
+	}
 	if err := c.Hedge.Validate(); err != nil {
 		return &ConfigError{"Hedge", err}
 	}
@@ -175,6 +193,7 @@ func (c *Config) validate() error {
 		{"Schema", c.Schema != nil && c.Params["response_format"] != nil, "either Schema or a response_format in Params"},
 		{"AbortAfter", c.AbortAfter < -1, "1 or more, or -1 for never"},
 		{"MaxToolIterations", c.MaxToolIterations < -1, "1 or more, or -1 for no bound"},
+		{"MaxToolResult", c.MaxToolResult < -1, "1 or more, or -1 for no bound"},
 		{"RateLimit.RPM", c.RateLimit.RPM < 0, "0 or more"},
 		{"RateLimit.TPM", c.RateLimit.TPM < 0, "0 or more"},
 		{"Deadline", c.Deadline < 0, "0 or more"},

@@ -13,7 +13,7 @@ func (e *Executor) call(ctx context.Context, item *batch.Item) (*llm.Answer, err
 	request := item.Effective
 	call := &llm.Call{
 		Model: request.Model, Messages: request.Messages, Input: request.Input, Tools: request.Tools,
-		ResponseFormat: request.ResponseFormat, Params: request.Params, Timeout: e.within(request.Timeout, item),
+		ResponseFormat: request.ResponseFormat, Params: paramsOf(item), Timeout: e.within(request.Timeout, item),
 		KeepRaw: e.config.KeepRaw, Hedges: item.Hedges,
 	}
 	begin := time.Now()

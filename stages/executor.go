@@ -1,7 +1,6 @@
 package stages
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/gluepipe/gluepipe/stages/batch"
 	"github.com/gluepipe/gluepipe/stages/llm"
-	"github.com/gluepipe/gluepipe/stages/tool"
 )
 
 // Executor does the work that execute and retry share: one attempt at a request, with its tool turns. It is safe for
@@ -28,7 +26,7 @@ type ExecutorConfig struct {
 	// ToolOrder is of the tool calls of one turn; "" is parallel. A request's own wins.
 	ToolOrder batch.ToolOrder
 	// MaxToolResult is how many bytes of a tool's answer the model and the history are given; 0 or less: all. See
-	// [tool.RunOptions].
+	// tool.RunOptions.
 	MaxToolResult int64
 	// ApproveTool is asked before a tool is run, and refuses the call by an error, whose text is the answer to the model; nil
 	// approves all. It is called by many goroutines at once and may wait, until its context ends.
@@ -214,39 +212,6 @@ func (e *Executor) converse(ctx context.Context, item *batch.Item) error {
 			return e.timedOut(item)
 		}
 	}
-}
-
-// runTools runs the tools that a message asks for, and adds it and their answers to the conversation.
-func (e *Executor) runTools(ctx context.Context, item *batch.Item, message batch.Message) {
-	r, request, calls := item.Result, item.Effective, message.ToolCalls
-	begin := time.Now()
-	ctx, cancel := e.withinRequest(ctx, item)
-	defer cancel()
-	executions := tool.Run(ctx, request.Tools, calls, tool.RunOptions{
-		Timeout: e.config.ToolTimeout, Order: cmp.Or(request.ToolExecutionOrder, e.config.ToolOrder),
-		MaxResult: e.config.MaxToolResult, Turn: item.ToolTurns + 1, Approve: e.config.ApproveTool,
-	})
-	r.ElapsedTime += time.Since(begin)
-	item.ToolTurns++
-	r.ToolExecutionHistory = append(r.ToolExecutionHistory, executions...)
-	r.ToolCallsMade += len(executions)
-	request.Messages = append(request.Messages, message)
-	for i, execution := range executions {
-		request.Messages = append(request.Messages, batch.ToolMessage(calls[i].ID, execution.Result))
-	}
-}
-
-// executable tells whether the turn can be executed: a call of a tool that is defined without code is the caller's to make,
-// and so is then the whole turn. A tool that nobody knows is executed, as an error that the model can mend.
-func executable(tools []batch.Tool, calls []batch.ToolCall) bool {
-	for _, call := range calls {
-		for i := range tools {
-			if tools[i].Name == call.Name && tools[i].Call == nil {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 func failure(kind batch.ErrorKind, format string, args ...any) error {

@@ -134,8 +134,10 @@ func (v *validator) resolveTools(r *batch.Request) error {
 				return fmt.Errorf(`field "tools": unknown tool %q (known: %s)`, t.Name, toolNames(v.Tools))
 			}
 			*t = v.Tools[known]
-		case known >= 0: // the request's definition, the run's code
-			t.Call = v.Tools[known].Call
+		case known >= 0: // the request's definition, the run's code and what is known of it
+			code := v.Tools[known]
+			code.Description, code.Parameters, code.Raw = t.Description, t.Parameters, t.Raw
+			*t = code
 		}
 		for _, other := range tools[:i] {
 			if t.Name != "" && other.Name == t.Name {
@@ -202,6 +204,9 @@ func isJSON(v any, want string) bool {
 func checkLimits(r *batch.Request) error {
 	if r.MaxToolIterations < -1 {
 		return fmt.Errorf(`field "max_tool_iterations": want 1 or more, or -1 for no bound, got %d`, r.MaxToolIterations)
+	}
+	if err := r.ToolExecutionOrder.Validate(); err != nil {
+		return fmt.Errorf(`field "tool_execution_order": %w`, err)
 	}
 	if r.ResponseFormat != nil && !json.Valid(r.ResponseFormat) {
 		return errors.New(`field "response_format": not JSON`)

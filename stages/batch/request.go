@@ -27,8 +27,9 @@ type Request struct {
 	MaxToolIterations  int             // tool turns allowed; 0: the run's
 	ResponseFormat     json.RawMessage // sent as it is
 	Timeout            time.Duration   // of one model call; 0: the run's, below 0: none
-	// Params are other fields of the request's body (temperature, seed, ...), sent as they are. Read from JSON, each value
-	// is a json.RawMessage.
+	// Params are other fields of the request's body (temperature, seed, ...), sent as they are; but for a tool_choice that
+	// forces the model to call a tool. Once tools were executed, it is left out of the turns that follow, and an allowed_tools
+	// has its mode made "auto": else the model could never answer. Read from JSON, each value is a json.RawMessage.
 	Params map[string]any
 	// Metadata is the caller's own and comes back in the result. Read from JSON, its numbers are json.Number.
 	Metadata map[string]any
