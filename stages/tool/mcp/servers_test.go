@@ -1,0 +1,363 @@
+package mcp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/tool"
+)
+
+// newServer returns a server without tools.
+func newServer(name string) *sdk.Server {
+	return sdk.NewServer(&sdk.Implementation{Name: name, Version: "1"}, &sdk.ServerOptions{
+		Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{ListChanged: true}},
+	})
+}
+
+type handler func(ctx context.Context, request *sdk.CallToolRequest) (*sdk.CallToolResult, error)
+
+// add adds a tool that takes anything.
+func add(server *sdk.Server, t sdk.Tool, handle handler) {
+	if t.InputSchema == nil {
+		t.InputSchema = json.RawMessage(`{"type":"object"}`)
+	}
+	server.AddTool(&t, sdk.ToolHandler(handle))
+}
+
+func says(text string) handler {
+	return func(context.Context, *sdk.CallToolRequest) (*sdk.CallToolResult, error) { return textResult(text), nil }
+}
+
+func textResult(text string) *sdk.CallToolResult {
+	return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: text}}}
+}
+
+func echo(_ context.Context, request *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+	return textResult(string(request.Params.Arguments)), nil
+}
+
+// connected connects to servers and closes them when the test ends.
+func connected(t *testing.T, servers ...Server) *Servers {
+	t.Helper()
+	s, err := Connect(t.Context(), servers...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+	return s
+}
+
+func inProcessServer(server *sdk.Server) Server { return Server{InProcess: server} }
+
+// pick returns the tool of a name.
+func pick(t *testing.T, s *Servers, name string) *batch.Tool {
+	t.Helper()
+	tools, err := tool.Select(s.Tools(), name)
+	require.NoError(t, err)
+	return &tools[0]
+}
+
+func toolNamesOf(tools []batch.Tool) []string {
+	names := make([]string, len(tools))
+	for i := range tools {
+		names[i] = tools[i].Name
+	}
+	return names
+}
+
+func call(ctx context.Context, t *batch.Tool, arguments string) (string, error) {
+	release, err := t.Acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	return t.Call(ctx, json.RawMessage(arguments))
+}
+
+func TestAServersToolsAreCalledWithTheArgumentsAsTheyAre(t *testing.T) {
+	server := newServer("echoes")
+	no := false
+	add(server, sdk.Tool{Name: "echo", Description: "Repeats.", Annotations: &sdk.ToolAnnotations{ReadOnlyHint: true}}, echo)
+	add(server, sdk.Tool{Name: "append", Annotations: &sdk.ToolAnnotations{DestructiveHint: &no}}, echo)
+	add(server, sdk.Tool{Name: "wipe", InputSchema: json.RawMessage(`{"type":"object","properties":{"all":{"type":"boolean"}}}`)}, echo)
+	s := connected(t, inProcessServer(server))
+
+	tools := s.Tools()
+	require.Equal(t, []string{"append", "echo", "wipe"}, toolNamesOf(tools))
+	read := pick(t, s, "echo")
+	require.Equal(t, "Repeats.", read.Description)
+	require.Equal(t, "echoes", read.Server)
+	require.JSONEq(t, `{"type":"object","properties":{}}`, string(read.Parameters))
+	require.True(t, read.ReadOnly)
+	require.False(t, read.Destructive)
+	require.False(t, pick(t, s, "append").Destructive)
+	wipe := pick(t, s, "wipe")
+	require.False(t, wipe.ReadOnly)
+	require.True(t, wipe.Destructive)
+	require.JSONEq(t, `{"type":"object","properties":{"all":{"type":"boolean"}}}`, string(wipe.Parameters))
+
+	const arguments = `{"id":12345678901234567890,"text":"ü"}`
+	text, err := call(t.Context(), read, arguments)
+	require.NoError(t, err)
+	require.Equal(t, arguments, text)
+	text, err = read.Call(t.Context(), nil)
+	require.NoError(t, err)
+	require.Equal(t, "{}", text)
+}
+
+func TestAnErrorOfAServerIsTheToolsError(t *testing.T) {
+	server := newServer("s")
+	add(server, sdk.Tool{Name: "fail"}, func(context.Context, *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+		r := textResult("no such file")
+		r.IsError = true
+		return r, nil
+	})
+	add(server, sdk.Tool{Name: "protocol"}, func(context.Context, *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+		return nil, errors.New("out of order")
+	})
+	add(server, sdk.Tool{Name: "panic"}, func(context.Context, *sdk.CallToolRequest) (*sdk.CallToolResult, error) { panic("oh") })
+	s := connected(t, inProcessServer(server))
+	for name, want := range map[string]string{
+		"fail": "no such file", "protocol": `the server "s": out of order`, "panic": `the server "s": the tool panicked: oh`,
+	} {
+		_, err := call(t.Context(), pick(t, s, name), "{}")
+		require.EqualError(t, err, want)
+	}
+}
+
+func TestCancellingACallReachesTheServer(t *testing.T) {
+	server := newServer("s")
+	started, ended := make(chan struct{}), make(chan struct{})
+	add(server, sdk.Tool{Name: "wait"}, func(ctx context.Context, _ *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+		close(started)
+		<-ctx.Done()
+		close(ended)
+		return nil, ctx.Err()
+	})
+	add(server, sdk.Tool{Name: "echo"}, echo)
+	s := connected(t, inProcessServer(server))
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-started; cancel() }()
+	_, err := call(ctx, pick(t, s, "wait"), "{}")
+	require.ErrorIs(t, err, context.Canceled)
+	<-ended
+	_, err = call(t.Context(), pick(t, s, "echo"), "{}")
+	require.NoError(t, err, "the session goes on")
+}
+
+func TestCallsInFlightAreBounded(t *testing.T) {
+	server := newServer("s")
+	var now, most atomic.Int64
+	add(server, sdk.Tool{Name: "busy"}, func(context.Context, *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		return textResult("done"), nil
+	})
+	s := connected(t, Server{InProcess: server, MaxConcurrent: 3})
+	busy := pick(t, s, "busy")
+	errs := make(chan error)
+	for range 50 {
+		go func() {
+			_, err := call(t.Context(), busy, "{}")
+			errs <- err
+		}()
+	}
+	for range 50 {
+		require.NoError(t, <-errs)
+	}
+	require.LessOrEqual(t, most.Load(), int64(3))
+
+	var releases []func()
+	for range 3 {
+		release, err := busy.Acquire(t.Context())
+		require.NoError(t, err)
+		releases = append(releases, release)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	_, err := busy.Acquire(ctx)
+	require.EqualError(t, err, "enough")
+	for _, release := range releases {
+		release()
+		release() // a second time gives back nothing
+	}
+	require.Empty(t, s.hosts[0].places)
+}
+
+func TestAnAnswerThatIsTooLongFailsItsCall(t *testing.T) {
+	server := newServer("s")
+	add(server, sdk.Tool{Name: "long"}, says(strings.Repeat("x", 2000)))
+	s := connected(t, Server{InProcess: server, MaxMessage: 1000})
+	_, err := call(t.Context(), pick(t, s, "long"), "{}")
+	require.EqualError(t, err, `the answer of the server "s" has 2000 bytes, more than the 1000 that are read`)
+}
+
+func TestToolsOfSeveralServersStandInOrderAndCollidingOnesArePrefixed(t *testing.T) {
+	var servers []Server
+	for _, name := range []string{"b", "a"} {
+		server := newServer("x")
+		add(server, sdk.Tool{Name: "search"}, says(name))
+		add(server, sdk.Tool{Name: "only." + name}, says(name))
+		servers = append(servers, Server{Name: name, InProcess: server})
+	}
+	s := connected(t, servers...)
+	require.Equal(t, []string{"only_b", "b_search", "only_a", "a_search"}, toolNamesOf(s.Tools()))
+	require.Equal(t, []string{"b_only_b", "b_search", "only_a", "a_search"}, toolNamesOf(s.Tools("only_b")))
+	for _, name := range []string{"a", "b"} {
+		for _, prefix := range []string{name + "_search", "only_" + name} {
+			text, err := call(t.Context(), pick(t, s, prefix), "{}")
+			require.NoError(t, err)
+			require.Equal(t, name, text)
+		}
+	}
+}
+
+func TestServersOfOneNameAreNumbered(t *testing.T) {
+	add := func(name string) Server {
+		server := newServer("files")
+		add(server, sdk.Tool{Name: "list"}, echo)
+		return Server{Name: name, InProcess: server}
+	}
+	s := connected(t, add(""), add("files"), add(""))
+	require.Equal(t, []string{"files-2_list", "files_list", "files-3_list"}, toolNamesOf(s.Tools()))
+}
+
+func TestAWrongServerIsNamed(t *testing.T) {
+	in := newServer("s")
+	for want, servers := range map[string][]Server{
+		`MCP server 1: want exactly one of Command, URL and InProcess`:                   {{}},
+		`MCP server "x": want exactly one of Command, URL and InProcess`:                 {{Name: "x", URL: "http://h", InProcess: in}},
+		`MCP server 2: the command is empty`:                                             {{InProcess: in}, {Command: []string{" "}}},
+		`MCP server 1: the URL is not valid, want one such as "https://example.com/mcp"`: {{URL: "ftp://u:secret@h"}},
+		`MCP server "a b": a name has 1 to 32 letters, digits, underscores and hyphens`:  {{Name: "a b", InProcess: in}},
+		`two MCP servers are named "x"`:                                                  {{Name: "x", InProcess: in}, {Name: "x", InProcess: in}},
+		`MCP server 1: MaxConcurrent is -1, want 1 or more`:                              {{InProcess: in, MaxConcurrent: -1}},
+		`MCP server 1: MaxRestarts is -2, want -1 (none) or more`:                        {{InProcess: in, MaxRestarts: -2}},
+		`MCP server 1: StartTimeout is -1s, want more than 0`:                            {{InProcess: in, StartTimeout: -time.Second}},
+		`MCP server 1: MaxMessage is -1, want 1 or more`:                                 {{InProcess: in, MaxMessage: -1}},
+	} {
+		_, err := Connect(t.Context(), servers...)
+		require.EqualError(t, err, want)
+	}
+}
+
+func TestCloseCancelsCallsInFlightAndAnswersLaterOnes(t *testing.T) {
+	server := newServer("s")
+	started := make(chan struct{})
+	add(server, sdk.Tool{Name: "wait"}, func(ctx context.Context, _ *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+		close(started)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	s, err := Connect(t.Context(), inProcessServer(server))
+	require.NoError(t, err)
+	wait := pick(t, s, "wait")
+	failed := make(chan error)
+	go func() {
+		_, err := call(t.Context(), wait, "{}")
+		failed <- err
+	}()
+	<-started
+	require.NoError(t, s.Close(t.Context()))
+	require.NoError(t, s.Close(t.Context()))
+	require.EqualError(t, <-failed, `the server "s" ended during the call (it was closed); whether the call took effect is not known`)
+	_, err = call(t.Context(), wait, "{}")
+	require.EqualError(t, err, `the server "s" is closed`)
+	_, err = wait.Call(t.Context(), nil)
+	require.EqualError(t, err, `the server "s" is closed`)
+}
+
+func TestCloseAmidManyCallsAnswersThemAll(t *testing.T) {
+	server := newServer("s")
+	add(server, sdk.Tool{Name: "echo"}, echo)
+	s, err := Connect(t.Context(), inProcessServer(server))
+	require.NoError(t, err)
+	tool := pick(t, s, "echo")
+	const calls = 200
+	done := make(chan struct{}, calls)
+	for i := range calls {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			if _, err := call(context.Background(), tool, "{}"); err != nil && !strings.Contains(err.Error(), "closed") {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}()
+	}
+	<-done
+	require.NoError(t, s.Close(t.Context()))
+	for range calls - 1 {
+		<-done
+	}
+}
+
+func TestConnectEndsAllServersWhereOneFails(t *testing.T) {
+	good := newServer("good")
+	bad := newServer("bad")
+	bad.AddReceivingMiddleware(func(next sdk.MethodHandler) sdk.MethodHandler {
+		return func(ctx context.Context, method string, request sdk.Request) (sdk.Result, error) {
+			if method == "initialize" {
+				return nil, errors.New("not today")
+			}
+			return next(ctx, method, request)
+		}
+	})
+	_, err := Connect(t.Context(), inProcessServer(good), Server{Name: "bad", InProcess: bad})
+	require.EqualError(t, err, `MCP server "bad": not today`)
+	require.Eventually(t, func() bool { return len(sessionsOf(good)) == 0 }, 10*time.Second, time.Millisecond)
+}
+
+func sessionsOf(server *sdk.Server) (sessions []*sdk.ServerSession) {
+	for session := range server.Sessions() {
+		sessions = append(sessions, session)
+	}
+	return sessions
+}
+
+func TestAServerThatIsNotReadyInTimeIsAnError(t *testing.T) {
+	server := newServer("s")
+	server.AddReceivingMiddleware(func(next sdk.MethodHandler) sdk.MethodHandler {
+		return func(ctx context.Context, method string, request sdk.Request) (sdk.Result, error) {
+			if method == "initialize" {
+				<-ctx.Done()
+			}
+			return next(ctx, method, request)
+		}
+	})
+	_, err := Connect(t.Context(), Server{Name: "slow", InProcess: server, StartTimeout: 50 * time.Millisecond})
+	require.EqualError(t, err, `MCP server "slow": it was not ready within 50ms`)
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	_, err = Connect(ctx, Server{Name: "slow", InProcess: server})
+	require.ErrorContains(t, err, "enough")
+}
+
+func TestConnectOfNothingIsNothing(t *testing.T) {
+	s := connected(t)
+	require.Empty(t, s.Tools())
+}
+
+func TestARunGetsTheModelsCallsAnsweredByAServer(t *testing.T) {
+	server := newServer("s")
+	add(server, sdk.Tool{Name: "echo"}, echo)
+	s := connected(t, inProcessServer(server))
+	calls := make([]batch.ToolCall, 20)
+	for i := range calls {
+		calls[i] = batch.ToolCall{Name: "echo", Arguments: fmt.Sprintf(`{"n":%d}`, i)}
+	}
+	for i, e := range tool.Run(t.Context(), s.Tools(), calls, tool.RunOptions{Timeout: time.Minute, Turn: 1}) {
+		require.False(t, e.Error, e.Result)
+		require.Equal(t, calls[i].Arguments, e.Result)
+		require.Equal(t, "s", e.Server)
+	}
+}
