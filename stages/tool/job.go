@@ -20,6 +20,7 @@ type job struct {
 	arguments json.RawMessage
 	options   RunOptions
 	started   time.Time            // when the tool was called
+	cancel    context.CancelFunc   // frees the context of the call
 	began     chan context.Context // hands the context of the call to the run; unbuffered: nothing begins that nobody waits for
 	done      chan outcome         // has room for the outcome, so that an abandoned call can end
 }
@@ -28,7 +29,7 @@ func newJob(tool *batch.Tool, arguments json.RawMessage, o *RunOptions) *job {
 	return &job{
 		// Clones, since the history keeps the arguments, whatever the tool does to them.
 		tool: *tool, arguments: bytes.Clone(arguments), options: *o,
-		began: make(chan context.Context), done: make(chan outcome, 1),
+		cancel: func() {}, began: make(chan context.Context), done: make(chan outcome, 1),
 	}
 }
 
@@ -68,6 +69,7 @@ func (j *job) run(ctx context.Context) {
 			o.elapsed = time.Since(j.started)
 		}
 		j.done <- o
+		j.cancel() // not before, or the run would take it for the end of the call
 	}()
 	if panicked := panics.Try(func() { o = j.call(ctx) }); panicked != nil {
 		o = failure(fmt.Errorf("the tool panicked: %v", panicked.Value), j.options.MaxResult)
@@ -88,9 +90,7 @@ func (j *job) call(ctx context.Context) outcome {
 		}
 	}
 	if timeout := cmp.Or(j.tool.Timeout, j.options.Timeout); timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, timeoutError(timeout))
-		defer cancel()
+		ctx, j.cancel = context.WithTimeoutCause(ctx, timeout, timeoutError(timeout))
 	}
 	if !j.begin(ctx) {
 		return failure(cutShort(ctx), 0)
