@@ -63,7 +63,7 @@ func (s *session) implementation() string {
 // during returns a context that ends with the session, too.
 func (s *session) during(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.life, cancel) //nolint:contextcheck // it is what this is for
+	stop := context.AfterFunc(s.life, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
