@@ -1,0 +1,46 @@
+package mcp
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// BenchmarkCalls has 64 callers share one session with a server that echoes.
+func BenchmarkCalls(b *testing.B) {
+	benchmark := func(name string, server func(b *testing.B) Server) {
+		b.Run(name, func(b *testing.B) {
+			s, err := Connect(b.Context(), server(b))
+			require.NoError(b, err)
+			defer func() { require.NoError(b, s.Close(b.Context())) }()
+			echo := &s.Tools()[0]
+			b.SetParallelism(64)
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := call(b.Context(), echo, `{"text":"hello"}`); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+	benchmark("in process", func(*testing.B) Server { return inProcessServer(echoServer()) })
+	benchmark("http", func(b *testing.B) Server {
+		server := httptest.NewServer(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return echoServer() }, nil))
+		b.Cleanup(server.Close)
+		return Server{URL: server.URL}
+	})
+}
+
+func echoServer() *sdk.Server {
+	server := newServer("echoes")
+	add(server, sdk.Tool{Name: "echo"}, echo)
+	return server
+}
