@@ -36,6 +36,15 @@ func Env(entries []string) ([]string, error) {
 	return env, nil
 }
 
+// Value returns the value that an entry of Env gives, or "".
+func Value(entry string) string {
+	name, value, set := strings.Cut(entry, "=")
+	if set {
+		return value
+	}
+	return os.Getenv(name)
+}
+
 var (
 	base = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TMPDIR", "TZ"}
 	// baseWindows is what programs on Windows don't start without, and where they keep their files.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 	"unicode"
@@ -31,11 +32,14 @@ func (t *Tail) Write(p []byte) (int, error) {
 func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	line := OneLine(string(t.last))
-	if t.cut {
-		line = "..." + line
+	if !t.cut {
+		return OneLine(string(t.last))
 	}
-	return line
+	last := t.last
+	if i := bytes.IndexByte(last, '\n'); i >= 0 && i < len(last)-1 {
+		last = last[i+1:] // half a line says little, and half a secret is not found by who looks for it
+	}
+	return "..." + OneLine(string(last))
 }
 
 // OneLine makes a text printable in one line: lines are joined by "; ", what is no text or steers a terminal is left out.
