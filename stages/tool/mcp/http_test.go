@@ -87,7 +87,10 @@ func TestWhateverAnHTTPServerAnswersOnlyThatCallFails(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Length", "100")
 			fmt.Fprint(w, `{"jsonrpc":`)
-		}, "the answer broke off after 11 bytes: unexpected EOF"},
+		}, "the answer broke off after 11 bytes: unexpected EOF; whether the call took effect is not known"},
+		"hung up": {func(w http.ResponseWriter, _ string) {
+			panic(http.ErrAbortHandler)
+		}, ": EOF; whether the call took effect is not known"},
 		"too long": {func(w http.ResponseWriter, _ string) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Length", "5000")
@@ -233,6 +236,7 @@ func TestNoSecretOfAURLIsInTheErrorOfAConnection(t *testing.T) {
 	_, err = dial(t, Server{URL: "http://user:secret@" + address + "/secret?key=secret", Header: http.Header{"X": {"secret"}}})
 	require.ErrorContains(t, err, "http://"+address+": dial tcp")
 	require.NotContains(t, err.Error(), "secret")
+	require.NotContains(t, err.Error(), unknownEffect)
 
 	_, err = newHTTPTransport(&Server{URL: "http://user:secret@ho st/"}, nil)
 	require.EqualError(t, err, "the URL is not valid")

@@ -38,7 +38,7 @@ func (a *jsonAnswer) load() ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(a.body, a.max+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the answer broke off after %d bytes: %w", len(data), err)
+		return nil, fmt.Errorf("the answer broke off after %d bytes: %w; %s", len(data), err, unknownEffect)
 	case int64(len(data)) > a.max:
 		return nil, fmt.Errorf("the answer has more than the %d bytes that are read", a.max)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -66,6 +67,10 @@ func (c *carrier) send(req *http.Request) (*http.Response, error) {
 		req.Header.Del(lastEventHeader)
 	}
 	req.Host = c.header.Get("Host")
+	var asked atomic.Bool // there was a connection to ask on
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { asked.Store(true) },
+	}))
 	target := c.target
 	for range maxRedirects + 1 {
 		req.URL = target
@@ -77,6 +82,9 @@ func (c *carrier) send(req *http.Request) (*http.Response, error) {
 		}
 		resp, err := c.conns.RoundTrip(req)
 		if err != nil {
+			if asked.Load() {
+				err = fmt.Errorf("%w; %s", err, unknownEffect)
+			}
 			return nil, fmt.Errorf("%s: %w", origin(target), err)
 		}
 		switch resp.StatusCode {
