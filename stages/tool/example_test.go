@@ -2,6 +2,7 @@ package tool_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"time"
@@ -103,4 +104,70 @@ func ExampleStrictSchema() {
 	fmt.Println(string(schema), err)
 	// Output:
 	// {"properties":{"stars":{"type":"integer"},"note":{"anyOf":[{"type":"string"},{"type":"null"}]}},"additionalProperties":false,"type":"object","required":["stars","note"],"title":"answer"} <nil>
+}
+
+func ExampleFromSchema() {
+	schema := []byte(`{"properties": {"city": {"type": "string"}}, "required": ["city"]}`)
+	weather, err := tool.FromSchema("get_weather", "Tells the weather.", schema,
+		func(_ context.Context, arguments json.RawMessage) (string, error) {
+			return "sunny for " + string(arguments), nil
+		})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, e := range tool.Run(context.Background(), []batch.Tool{weather}, []batch.ToolCall{
+		{Name: "get_weather", Arguments: `{"city": "Tokyo"}`},
+		{Name: "get_weather", Arguments: `{"town": "Tokyo"}`},
+	}, tool.RunOptions{}) {
+		fmt.Println(e.Result)
+	}
+	// Output:
+	// sunny for {"city": "Tokyo"}
+	// error: arguments: at "/city": missing property
+}
+
+func ExampleApproveReadOnly() {
+	tools := []batch.Tool{tool.Now(), {Name: "delete_file", Destructive: true, Call: tool.Now().Call}}
+	options := tool.RunOptions{Approve: tool.ApproveReadOnly}
+	for _, e := range tool.Run(context.Background(), tools, []batch.ToolCall{{Name: "now"}, {Name: "delete_file"}}, options) {
+		fmt.Println(e.ToolName, e.Refused)
+	}
+	// Output:
+	// now false
+	// delete_file true
+}
+
+func ExampleRefusedError() {
+	options := tool.RunOptions{Approve: func(_ context.Context, t *batch.Tool, arguments json.RawMessage) error {
+		return &tool.RefusedError{Reason: "no sums on Sundays"}
+	}}
+	calls := []batch.ToolCall{{Name: "calculate", Arguments: `{"expression": "1 + 1"}`}}
+	fmt.Println(tool.Run(context.Background(), tool.Builtins(), calls, options)[0].Result)
+	// Output:
+	// error: refused: no sums on Sundays
+}
+
+func ExampleCutError() {
+	readLog := tool.New("read_log", "Reads the log.", func(context.Context, struct{}) (string, error) {
+		return "the first line", &tool.CutError{Size: 1 << 20}
+	})
+	e := tool.Run(context.Background(), []batch.Tool{readLog}, []batch.ToolCall{{Name: "read_log"}}, tool.RunOptions{})[0]
+	fmt.Println(e.Result)
+	fmt.Println(e.Error, e.ResultBytes)
+	// Output:
+	// the first line
+	// [cut: the first 14 of 1048576 bytes]
+	// false 1048576
+}
+
+func ExampleRedact() {
+	const key = "sk-12345"
+	fetch := tool.New("fetch", "Fetches a page.", func(context.Context, struct{}) (string, error) {
+		return "", fmt.Errorf("https://example.com/?key=%s: not found", key)
+	})
+	e := tool.Run(context.Background(), []batch.Tool{tool.Redact(fetch, key)}, []batch.ToolCall{{Name: "fetch"}}, tool.RunOptions{})[0]
+	fmt.Println(e.Result)
+	// Output:
+	// error: https://example.com/?key=[secret]: not found
 }
