@@ -34,7 +34,7 @@ func newJob(tool *batch.Tool, arguments json.RawMessage, o *RunOptions) *job {
 }
 
 // await runs the job and waits for its outcome, for as long as it may take.
-func (j *job) await(ctx context.Context) outcome {
+func (j *job) await(ctx context.Context) outcome { //nolint:contextcheck // what comes over began is made of ctx
 	go j.run(ctx)
 	var began time.Time
 	select {
