@@ -15,7 +15,7 @@ func answeredBy(err error) *jsonrpc.Error {
 }
 
 // internals are what the SDK puts around an error that says nothing to whoever reads it here.
-var internals = regexp.MustCompile(`^(?:(?:calling|sending) "[^"]*": |rejected by transport: )+| \(session ID: [^)]*\)`)
+var internals = regexp.MustCompile(`(?:calling|sending) "[^"]*": |rejected by transport: | \(session ID: [^)]*\)`)
 
 // plain returns err without the protocol's internals and without URLs, which may hold secrets.
 func plain(err error) error {

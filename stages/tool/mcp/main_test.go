@@ -35,5 +35,6 @@ func program(t *testing.T, name string, arguments ...string) Server {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	return Server{Command: append([]string{self}, arguments...), Env: []string{asProgram + "=" + name}}
+	const atOnce = "GORACE=atexit_sleep_ms=0" // the race detector holds up a program's end for a second otherwise
+	return Server{Command: append([]string{self}, arguments...), Env: []string{asProgram + "=" + name, atOnce}}
 }

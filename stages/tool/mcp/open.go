@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"syscall"
 	"time"
 
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
 )
 
@@ -26,7 +30,7 @@ func (h *host) open(ctx context.Context) (*session, error) {
 	tools, err := s.list(ctx)
 	if err != nil {
 		_ = s.close()
-		return nil, startError(ctx, t, fmt.Errorf("listing its tools: %w", plain(err)))
+		return nil, startError(ctx, t, fmt.Errorf("listing its tools: %w", err))
 	}
 	h.learn(tools)
 	return s, nil
@@ -40,10 +44,20 @@ func startError(ctx context.Context, t transport, err error) error {
 		return fmt.Errorf("%w (%w)", context.Cause(ctx), how)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case answeredBy(err) == nil && how != nil:
+	case how != nil && isEnd(err):
 		return how
 	}
 	return plain(err)
+}
+
+// isEnd tells the end of a connection from other errors.
+func isEnd(err error) bool {
+	for _, end := range []error{io.EOF, sdk.ErrConnectionClosed, syscall.EPIPE, os.ErrClosed} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // relist takes over the tools of a server that says they have changed. The host goes on with those it knows where that fails.

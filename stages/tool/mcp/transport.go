@@ -32,7 +32,7 @@ func newTransport(s *Server) (transport, error) {
 		noticeUnknownSessions(t.(*httpTransport).HTTPClient)
 		return t.(*httpTransport), nil
 	}
-	return newProgram(s, log)
+	return newStdioTransport(s, log)
 }
 
 // ended says how the program under a transport has ended, once the connection is over; nil where there was none.
