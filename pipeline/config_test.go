@@ -20,6 +20,9 @@ func TestAConfigErrorTellsItsField(t *testing.T) {
 		"Tools":         {Tools: []batch.Tool{{}}},
 		"BaseURL":       {Model: "openai:x", BaseURL: "localhost"},
 		"APIKey":        {Model: "openai:x"},
+		"MaxToolResult": {MaxToolResult: -2},
+
+		"ToolExecutionOrder": {ToolExecutionOrder: "serial"},
 	} {
 		cfg.Getenv = none
 		_, err := NewBatchProcessor(&cfg)
