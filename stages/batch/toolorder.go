@@ -5,6 +5,7 @@ import "fmt"
 // ToolOrder says how the tool calls of one turn are run.
 type ToolOrder string
 
+// The orders.
 const (
 	Parallel   ToolOrder = "parallel"   // side by side
 	Sequential ToolOrder = "sequential" // one after the other, in the order in which the model asks for them
