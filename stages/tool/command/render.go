@@ -71,11 +71,14 @@ func (a *argument) render(values map[string]json.RawMessage, onlyOperands bool) 
 			b.WriteString(value)
 		}
 	}
+	if !given {
+		return "", false, nil
+	}
 	text = b.String()
 	if strings.HasPrefix(text, "-") && !a.beginsWithDash() && !onlyOperands && !a.isNumber(values) {
 		return "", false, fmt.Errorf(`at %q: want a value that doesn't begin with "-"`, "/"+fields[0])
 	}
-	return text, given, nil
+	return text, true, nil
 }
 
 // isNumber tells an argument that is a number and nothing else: -5 is no option.
