@@ -109,7 +109,7 @@ func (h *host) session(ctx context.Context) (*session, error) {
 		if now.session != nil || now.err != nil {
 			return now.session, now.err
 		}
-		signal(h.wanted)
+		wake(h.wanted)
 		if !waitFor(ctx, now.over) {
 			return nil, context.Cause(ctx)
 		}
@@ -154,7 +154,7 @@ func (h *host) watch(t transport) {
 	}
 }
 
-func signal(c chan<- struct{}) {
+func wake(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -34,7 +34,7 @@ const protocol = "2025-11-25"
 func connect(ctx context.Context, t transport, changed chan<- struct{}) (*session, error) {
 	client := sdk.NewClient(&sdk.Implementation{Name: "gluepipe", Version: "1"}, &sdk.ClientOptions{
 		Capabilities:           &sdk.ClientCapabilities{}, // no roots, no sampling, no questions to a user
-		ToolListChangedHandler: func(context.Context, *sdk.ToolListChangedRequest) { signal(changed) },
+		ToolListChangedHandler: func(context.Context, *sdk.ToolListChangedRequest) { wake(changed) },
 	})
 	opened, err := client.Connect(ctx, t, &sdk.ClientSessionOptions{ProtocolVersion: protocol})
 	if err != nil {
