@@ -52,7 +52,7 @@ var valued = words("-e --env --env-file -v --volume --mount --name --network --n
 	"--index-url --prefix --registry --cwd -r --require --import --loader -C")
 
 // generic are words that say nothing about what a server does.
-var generic = words("mcp server servers index main dist build src lib bin out app cli run start target debug release stdio")
+var generic = words("mcp server servers index main dist build src lib bin out app cli run start target debug release stdio node_modules")
 
 func words(list string) map[string]bool {
 	set := make(map[string]bool)
@@ -105,7 +105,7 @@ func skipLauncher(arguments []string) []string {
 	return nil
 }
 
-var version = regexp.MustCompile(`(.)(@|==|:).*$`)
+var version = regexp.MustCompile(`([^/])(@|==|:).*$`) // the @ of a scope begins its part of the path
 
 // telling takes the last part of a path or package that says something, without version, extension and the like.
 func telling(word string) string {

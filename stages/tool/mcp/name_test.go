@@ -27,6 +27,8 @@ func TestAServerIsNamedAfterTheTellingWordOfItsCommand(t *testing.T) {
 		"node ./dist/files.js":                                                     "files",
 		"node /srv/search/dist/index.js":                                           "search",
 		"node index.js":                                                            "server",
+		"node ./node_modules/@acme/server-files/dist/index.js stdio":               "files",
+		"node /x/node_modules/index.js":                                            "x",
 		"docker run -i --rm mcp/fetch":                                             "fetch",
 		"docker run -i --rm -e KEY=v -v /a:/b ghcr.io/github/github-mcp-server:v1": "github",
 		"go run ./cmd/weather":                                                     "weather",
