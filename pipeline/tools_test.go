@@ -7,10 +7,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/llm"
 	"github.com/gluepipe/gluepipe/stages/llm/llmtest"
 	"github.com/gluepipe/gluepipe/stages/tool"
 )
@@ -116,37 +119,24 @@ func TestAToolsAnswerIsCutAt256KibibytesUnlessTheConfigSaysOtherwise(t *testing.
 }
 
 func TestTheConfigsToolOrderIsThatOfItsRequests(t *testing.T) {
-	var running atomic.Int32
-	alone := batch.Tool{Name: "alone", Call: func(context.Context, json.RawMessage) (string, error) {
-		defer running.Add(-1)
-		if running.Add(1) > 1 {
-			return "", errors.New("not alone")
-		}
-		return "alone", nil
-	}}
-	second := make(chan struct{})
-	together := batch.Tool{Name: "together", Call: func(ctx context.Context, _ json.RawMessage) (string, error) {
-		defer running.Add(-1)
-		if running.Add(1) == 2 {
-			close(second)
-		}
-		select { // side by side they meet
-		case <-second:
-			return "met", nil
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-	}}
-	calls := func(name string) func(*llmtest.Request) *llmtest.Answer {
-		call := llmtest.ToolCall{Name: name, Arguments: "{}"}
-		return llmtest.Sequence(&llmtest.Answer{ToolCalls: []llmtest.ToolCall{call, call}}, llmtest.Text("done"))
+	for order, want := range map[batch.ToolOrder]time.Duration{"": time.Second, batch.Sequential: 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			slow := batch.Tool{Name: "slow", Call: func(context.Context, json.RawMessage) (string, error) {
+				time.Sleep(time.Second)
+				return "done", nil
+			}}
+			asks := batch.Message{Role: "assistant", ToolCalls: []batch.ToolCall{{ID: "1", Name: "slow"}, {ID: "2", Name: "slow"}}}
+			m := llm.CompleterFunc(func(_ context.Context, call *llm.Call) (*llm.Answer, error) {
+				if len(call.Messages) == 1 {
+					return &llm.Answer{Message: asks}, nil
+				}
+				return &llm.Answer{Message: batch.AssistantMessage("done"), Text: "done"}, nil
+			})
+			p := newProcessor(t, &Config{Completer: m, Tools: []batch.Tool{slow}, ToolExecutionOrder: order})
+			response, err := p.Process(t.Context(), []batch.Request{{UserMessage: "go"}})
+			require.NoError(t, err)
+			require.True(t, response.Results[0].Success)
+			require.Equal(t, want, response.Results[0].ElapsedTime)
+		})
 	}
-	r, _ := processOne(t, Config{Tools: []batch.Tool{alone}, ToolExecutionOrder: batch.Sequential},
-		batch.Request{UserMessage: "go"}, calls("alone"))
-	require.Len(t, r.ToolExecutionHistory, 2)
-	for _, e := range r.ToolExecutionHistory {
-		require.Equal(t, "alone", e.Result)
-	}
-	r, _ = processOne(t, Config{Tools: []batch.Tool{together}}, batch.Request{UserMessage: "go"}, calls("together"))
-	require.Equal(t, "met", r.ToolExecutionHistory[1].Result, "side by side is the default")
 }

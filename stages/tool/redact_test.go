@@ -76,6 +76,11 @@ func TestNoPartOfASecretIsLeftAtACut(t *testing.T) {
 	}
 }
 
+func TestASecretThatEndsAsItBeginsIsFoundAtACut(t *testing.T) {
+	one := answering("one", func(context.Context) (string, error) { return "key abcd-ab", &tool.CutError{Size: 99} })
+	require.Equal(t, "key [secret]\n[cut: the first 12 of 99 bytes]", runOne(t, tool.Redact(one, "abcd-ab"), "").Result)
+}
+
 func TestTheLongestOfTheSecretsIsFoundFirst(t *testing.T) {
 	one := answering("one", func(context.Context) (string, error) { return "abcdef-ghi abcdef", nil })
 	require.Equal(t, "[secret] [secret]", runOne(t, tool.Redact(one, "abcdef", "abcdef-ghi"), "").Result)
