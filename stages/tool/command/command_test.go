@@ -89,8 +89,9 @@ func TestAProgramThatHangsIsKilledWithItsChildrenWhenTheContextEnds(t *testing.T
 		c.Env = append(c.Env, "READY="+ready)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		ended := make(chan error)
+		f := newTool(t, c)
 		go func() {
-			_, err := newTool(t, c).Call(ctx, json.RawMessage(`{"a": 1}`))
+			_, err := f.Call(ctx, json.RawMessage(`{"a": 1}`))
 			ended <- err
 		}()
 		require.Eventually(t, func() bool { return read(ready) != "" }, time.Minute, time.Millisecond)
