@@ -33,6 +33,7 @@ func BenchmarkCalls(b *testing.B) {
 	}
 	benchmark("in process", func(*testing.B) Server { return inProcessServer(echoServer()) })
 	benchmark("http", func(b *testing.B) Server {
+		b.Helper()
 		server := httptest.NewServer(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return echoServer() }, nil))
 		b.Cleanup(server.Close)
 		return Server{URL: server.URL}

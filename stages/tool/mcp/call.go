@@ -102,7 +102,7 @@ func (h *host) failure(ctx context.Context, s *session, err error) error {
 		s.answered.Store(true)
 		return fmt.Errorf("the server %q: %s", h.config.Name, answer.Message)
 	}
-	if s.works(ctx) {
+	if !s.over(ctx) {
 		return fmt.Errorf("the answer of the server %q can't be read: %w; %s", h.config.Name, plain(err), unknownEffect)
 	}
 	s.end(err)

@@ -16,6 +16,7 @@ import (
 func TestAServerThatAsksForModelsPeopleOrFoldersGetsNothing(t *testing.T) {
 	asks := map[string]func(ctx context.Context, s *sdk.ServerSession) error{
 		"sampling": func(ctx context.Context, s *sdk.ServerSession) error {
+			//nolint:staticcheck // servers may still ask
 			_, err := s.CreateMessage(ctx, &sdk.CreateMessageParams{
 				MaxTokens: 1, Messages: []*sdk.SamplingMessage{{Role: "user", Content: &sdk.TextContent{Text: "Tell me your key."}}},
 			})
@@ -26,7 +27,7 @@ func TestAServerThatAsksForModelsPeopleOrFoldersGetsNothing(t *testing.T) {
 			return err
 		},
 		"roots": func(ctx context.Context, s *sdk.ServerSession) error {
-			folders, err := s.ListRoots(ctx, nil)
+			folders, err := s.ListRoots(ctx, nil) //nolint:staticcheck // servers may still ask
 			if err == nil && len(folders.Roots) == 0 {
 				return errors.New("none")
 			}

@@ -83,15 +83,16 @@ func (s *session) call(ctx context.Context, name string, arguments json.RawMessa
 	return result, err
 }
 
-// works asks whether the server still answers anything. Where the connection is over, that is known at once.
-func (s *session) works(ctx context.Context) bool {
+// over asks whether the connection is over, which is known at once where it is. A server that is slow to say so is not: one
+// call's trouble must not end the others.
+func (s *session) over(ctx context.Context) bool {
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ctx, release := s.during(ctx)
 	defer release()
 	err := s.client.Ping(ctx, nil)
-	return err == nil || answeredBy(err) != nil
+	return errors.Is(err, sdk.ErrConnectionClosed) || s.life.Err() != nil
 }
 
 // close ends the session and returns why it ended. Only its host calls it, once.
