@@ -27,6 +27,8 @@ type app struct {
 	given  map[string]bool // the flags that the command line has, by name
 	// origins says of the other flags, by name, where their values come from.
 	origins map[string]string
+	// definitions are what the configuration file describes; nil without one.
+	definitions *definitions
 }
 
 // run is the whole program: it returns the exit code.
@@ -64,7 +66,7 @@ within rate limits, and so that a run that was interrupted goes on where it ende
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.runCommand(), a.checkCommand(), a.mockCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.checkCommand(), a.toolsCommand(), a.mockCommand(), a.versionCommand())
 	for _, cmd := range root.Commands() {
 		cmd.Flags().SortFlags = false
 		completeChoices(cmd)

@@ -30,7 +30,8 @@ and estimates their tokens. It calls nothing and needs no key. The exit code is 
   gluepipe check requests.jsonl -o results.jsonl`,
 		Args: atMostOneInput,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := a.loadSettings(cmd.Flags(), "", s.config); err != nil {
+			lookup, err := a.loadSettings(cmd.Flags(), "", s.config)
+			if err != nil {
 				return err
 			}
 			a.preferInput(s, args)
@@ -41,7 +42,7 @@ and estimates their tokens. It calls nothing and needs no key. The exit code is 
 			if err != nil {
 				return err
 			}
-			return a.check(cmd.Context(), s, input)
+			return a.check(cmd.Context(), s, lookup, input)
 		},
 	}
 	s.checkFlags(cmd.Flags())
@@ -50,7 +51,7 @@ and estimates their tokens. It calls nothing and needs no key. The exit code is 
 }
 
 // check prints what is wrong with the input, and what there is in it.
-func (a *app) check(ctx context.Context, s *settings, input string) error {
+func (a *app) check(ctx context.Context, s *settings, lookup lookupFunc, input string) error {
 	out := bufio.NewWriter(a.out)
 	var good, bad, done int
 	var tokens int64
@@ -63,7 +64,7 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 	if err != nil {
 		return err
 	}
-	err = a.inspect(ctx, s, src, func(item *batch.Item) error {
+	err = a.inspect(ctx, s, lookup, src, func(item *batch.Item) error {
 		isDone, err := index.Done(item.ID(), item.Fingerprint)
 		switch {
 		case err != nil:
@@ -93,7 +94,7 @@ func (a *app) check(ctx context.Context, s *settings, input string) error {
 }
 
 // dryRun prints the body of each request as it would be sent, one line of JSON each.
-func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
+func (a *app) dryRun(ctx context.Context, s *settings, lookup lookupFunc, input string) error {
 	out := bufio.NewWriter(a.out)
 	lines := a.records(out)
 	bad := 0
@@ -103,7 +104,7 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 		return err
 	}
 	defer func() { _ = src.Close() }()
-	err = a.inspect(ctx, s, src, func(item *batch.Item) error {
+	err = a.inspect(ctx, s, lookup, src, func(item *batch.Item) error {
 		err := error(nil)
 		if item.Result == nil {
 			body, err = llm.AppendBody(body[:0], callOf(item))
@@ -125,11 +126,18 @@ func (a *app) dryRun(ctx context.Context, s *settings, input string) error {
 }
 
 // inspect validates the input as a run would and hands out each item, without a call or a key.
-func (a *app) inspect(ctx context.Context, s *settings, src *input, each func(*batch.Item) error) error {
+func (a *app) inspect(
+	ctx context.Context, s *settings, lookup lookupFunc, src *input, each func(*batch.Item) error,
+) error {
 	if err := a.checkUse(s, src); err != nil {
 		return err
 	}
-	cfg := s.requestConfig(src)
+	tools, err := a.openTools(ctx, s, lookup, messages{a.err})
+	if err != nil {
+		return err
+	}
+	defer tools.close(ctx)
+	cfg := s.requestConfig(src, tools)
 	offline(cfg)
 	processor, err := a.newProcessor(cfg)
 	if err != nil {

@@ -10,18 +10,20 @@ import (
 
 	"github.com/gluepipe/gluepipe/pipeline"
 	"github.com/gluepipe/gluepipe/stages"
+	"github.com/gluepipe/gluepipe/stages/batch"
 	"github.com/gluepipe/gluepipe/stages/llm"
-	"github.com/gluepipe/gluepipe/stages/tool"
 )
 
 // pipelineConfig turns settings into the configuration of a processor.
-func (s *settings) pipelineConfig(lookup lookupFunc, in *input) (*pipeline.Config, error) {
-	cfg := s.requestConfig(in)
+func (s *settings) pipelineConfig(lookup lookupFunc, in *input, tools *toolbox) (*pipeline.Config, error) {
+	cfg := s.requestConfig(in, tools)
 	cfg.MaxConcurrent, cfg.FixedPace, cfg.MaxPending = s.maxConcurrent, !s.adaptive, s.maxPending
 	cfg.RetryFailed, cfg.Retry = s.retryFailed, stages.RetryPolicy{MaxAttempts: s.maxAttempts}
 	cfg.RateLimit = llm.Limits{RPM: s.rpm, TPM: s.tpm}
 	cfg.MaxRateLimitWait, cfg.Hedge = zeroIsNone(s.maxRateLimitWait), s.hedge
 	cfg.Timeout, cfg.ToolTimeout = zeroIsNone(s.timeout), zeroIsNone(s.toolTimeout)
+	cfg.ToolExecutionOrder, cfg.MaxToolResult = batch.ToolOrder(s.toolOrder), s.maxToolResult
+	cfg.ApproveTool = tools.approve
 	cfg.RequestTimeout, cfg.AbortAfter = s.requestTimeout, zeroIsNone(s.abortAfter)
 	cfg.Deadline, cfg.Grace = s.deadline, max(s.grace, 1)
 	cfg.MaxResponseBytes = s.maxResponseBytes
@@ -31,10 +33,9 @@ func (s *settings) pipelineConfig(lookup lookupFunc, in *input) (*pipeline.Confi
 }
 
 // requestConfig is the part of the configuration that decides what a request is.
-func (s *settings) requestConfig(in *input) *pipeline.Config {
-	tools, _ := tool.Select(tool.Builtins(), s.tools...) // the flag let only known names in
+func (s *settings) requestConfig(in *input, tools *toolbox) *pipeline.Config {
 	cfg := &pipeline.Config{
-		Model: s.model, SystemPrompt: s.systemPrompt, Tools: tools, Params: s.params,
+		Model: s.model, SystemPrompt: s.systemPrompt, Tools: tools.tools, Params: s.params,
 		MaxToolIterations: zeroIsNone(s.maxToolIterations),
 		Schema:            s.schema, MaxRepairs: zeroIsNone(s.maxRepairs), SchemaInPrompt: s.schemaInPrompt,
 		EmbedBatch: s.embedBatch, KeepRaw: s.keepsRaw(in.format),

@@ -21,6 +21,7 @@ func (a *app) checkUse(s *settings, in *input) error {
 	}{
 		{"embed-batch", s.embed == "" && (in.rows || isBatch), "want --embed too"},
 		{"tools", s.embed != "", "--embed calls no tools"},
+		{"mcp", s.embed != "", "--embed calls no tools"},
 		{"schema", isBatch, "the bodies of an OpenAI batch file are sent as they are, and say themselves what form answers have"},
 		{"max-repairs", s.schema == nil, "want --schema too"},
 		{"schema-in-prompt", s.schema == nil, "want --schema too"},

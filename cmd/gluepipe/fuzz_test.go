@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -42,7 +43,7 @@ func requireUsable(t *testing.T, s *settings, lookup lookupFunc, err error) {
 	require.Positive(t, s.maxConcurrent)
 	require.GreaterOrEqual(t, s.timeout, 0*s.timeout)
 	require.GreaterOrEqual(t, s.rpm, 0)
-	cfg, err := s.pipelineConfig(lookup, &input{})
+	cfg, err := s.pipelineConfig(lookup, &input{}, &toolbox{})
 	if err != nil {
 		require.ErrorAs(t, err, &usage)
 		return
@@ -150,5 +151,37 @@ func FuzzFlagsTakeWhatTheyShow(f *testing.F) {
 			require.NoError(t, again.Set(shown), "%s shows %q for %q", flag.Name, shown, text)
 			require.Equal(t, shown, again.String(), flag.Name)
 		})
+	})
+}
+
+func FuzzDefinitions(f *testing.F) {
+	for _, seed := range []string{
+		"mcp:\n  files: npx -y server ./docs\n  search: {url: 'https://example.com/mcp', headers: {A: '${B}'}}\n",
+		"mcp: [npx server]\n", "mcp:\n  a: &a {command: [x], args: [y], env: [P], dir: z, max_restarts: 0}\n  b: *a\n",
+		"custom_tools:\n- {name: a, command: [echo, '{{.x}}'], parameters: {type: object, properties: {x: {type: [string, 'null']}}}}\n",
+		"custom_tools:\n- {name: a, url: 'http://h/{{.x}}', method: POST, timeout: 5s, max_output: 1MiB, read_only: yes}\n",
+		"custom_tools: &a\n- parameters: &b {c: *b}\n  name: x\n", "custom_tools:\n- name: x\n  parameters: {a: .inf, b: 2001-12-14, c: !!binary aGk=}\n",
+		"mcp: {? [a] : b}\n", "mcp: {a: {env: {b: c, <<: {d: e}}}}\n", "custom_tools: [[]]\n", "\xff", "mcp: 'a\n",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, file string) {
+		d, err := readDefinitions("gluepipe.yaml", []byte(file))
+		if err != nil {
+			var usage *usageError
+			require.ErrorAs(t, err, &usage)
+			return
+		}
+		for _, defined := range d.tools {
+			require.NotEmpty(t, defined.Name)
+			require.True(t, defined.Parameters == nil || json.Valid(defined.Parameters), "%s", defined.Parameters)
+		}
+		for name, server := range d.servers {
+			require.Equal(t, name, server.Name)
+			v := &variables{lookup: func(string) (string, bool) { return "", false }}
+			if filled, err := server.fill(v); err == nil {
+				require.NotEqual(t, len(filled.Command) > 0, filled.URL != "")
+			}
+		}
 	})
 }

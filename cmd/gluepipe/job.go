@@ -22,6 +22,7 @@ type job struct {
 	input       string
 	report      reporter
 	warnings    *fieldWarnings
+	tools       *toolbox
 	interrupted atomic.Bool
 	said        chan struct{} // closed once people were told that it is interrupted
 }
@@ -49,7 +50,11 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	}
 	j.report = newReporter(j.settings.progress, j.err)
 	defer j.report.close()
-	cfg, err := j.settings.pipelineConfig(lookup, src)
+	if j.tools, err = j.openTools(ctx, j.settings, lookup, j.report); err != nil {
+		return err
+	}
+	defer j.tools.close(ctx)
+	cfg, err := j.settings.pipelineConfig(lookup, src, j.tools)
 	if err != nil {
 		return err
 	}
@@ -75,9 +80,12 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	out.interrupted, out.notef = ctx.Done(), j.notef
+	for _, note := range j.tools.notes(ctx) {
+		j.notef("%s", note)
+	}
 	looking, stopLooking := context.WithCancel(ctx)
 	defer stopLooking()
-	defer j.watchSignals(processor.InFlight,
+	defer j.watchSignals(ctx, processor.InFlight,
 		func() { stopLooking(); processor.Drain() }, func() { cancel(errInterruptedTwice) },
 		func() string { return j.advice(nil, true, out) })()
 
@@ -170,6 +178,9 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 	writeSummary(j.report, summary, &earlier, out.meter)
 	for _, note := range refused {
 		j.notef("%s", note)
+	}
+	if text := j.tools.refusals(); text != "" {
+		j.notef("%s", text)
 	}
 	for _, place := range out.places() {
 		j.notef("%s", place)

@@ -53,7 +53,7 @@ func (a *app) loadSettings(flags *pflag.FlagSet, prefix, config string) (lookupF
 	if path == "" {
 		path, required = defaultConfigFile, false
 	}
-	file, err := readConfigFile(path, required)
+	file, err := a.readConfigFile(path, required)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +121,9 @@ func (l *layers) apply(flags *pflag.FlagSet, prefix string, origins map[string]s
 // settingTexts returns what to give to the flag's Set for a value as it stands in YAML.
 func settingTexts(flag pflag.Value, value any) ([]string, error) {
 	_, isParams := flag.(paramsValue)
-	_, isTools := flag.(toolsValue)
 	_, isNames := flag.(listValue)
-	isList := isTools || isNames
+	_, isServers := flag.(serversValue)
+	isList := isNames || isServers
 	switch v := value.(type) {
 	case []any:
 		if !isParams && !isList {
@@ -135,6 +135,9 @@ func settingTexts(flag pflag.Value, value any) ([]string, error) {
 		}
 		return texts, nil
 	case map[string]any:
+		if isServers {
+			return slices.Sorted(maps.Keys(v)), nil // definitions, which are called by their names
+		}
 		if !isParams {
 			return nil, errors.New("want one value, got a mapping")
 		}
@@ -168,7 +171,8 @@ func readDotenv() (map[string]string, error) {
 	return nil, usagef("%s: want lines of the form NAME=value", dotenvFile)
 }
 
-func readConfigFile(path string, required bool) (map[string]any, error) {
+// readConfigFile returns the settings of the file, and keeps what it defines.
+func (a *app) readConfigFile(path string, required bool) (map[string]any, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && !required {
 		return nil, nil
@@ -183,6 +187,10 @@ func readConfigFile(path string, required bool) (map[string]any, error) {
 	if err != nil {
 		return nil, usagef("%s: %w", path, err)
 	}
+	if a.definitions, err = readDefinitions(path, data); err != nil {
+		return nil, err
+	}
+	delete(values, customToolsKey)
 	keys := configKeys()
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if slices.Contains(keys, key) {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -27,6 +28,10 @@ const asProgram = "GLUEPIPE_TEST_AS_PROGRAM"
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
+	}
+	if len(os.Args) == 2 && os.Args[1] == asServer {
+		_ = weatherServer("weather").Run(context.Background(), &sdk.StdioTransport{})
+		os.Exit(0)
 	}
 	// Who runs the tests with nohup, or in the background of a script, must not have the program they start ignore signals.
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {

@@ -43,6 +43,9 @@ Exit codes: 0 all good, 1 the run broke, 2 wrong usage, 3 complete with failed r
   # A file made for the Batch API, at a server of your own.
   gluepipe run -i batch.jsonl -o output.jsonl --model vllm:qwen3 --base-url http://gpu:8000/v1
 
+  # With the tools of an MCP server.
+  gluepipe run requests.jsonl -o results.jsonl --mcp 'npx -y @modelcontextprotocol/server-filesystem ./docs'
+
   # Do the failed ones again.
   gluepipe run requests.jsonl -o results.jsonl --rerun-failed
 
@@ -75,7 +78,7 @@ func (a *app) run(ctx context.Context, s *settings, lookup lookupFunc, input str
 		return err
 	}
 	if s.dryRun {
-		return a.dryRun(ctx, s, input)
+		return a.dryRun(ctx, s, lookup, input)
 	}
 	return newJob(a, s, input).run(ctx, lookup)
 }

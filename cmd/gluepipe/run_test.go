@@ -41,7 +41,7 @@ func TestTheFirstCommandOfTheHelpWorks(t *testing.T) {
 	require.Equal(t, exitOK, got.code)
 	require.Equal(t,
 		`{"id":"line-1","index":0,"success":true,"response":"56088","tool_calls_made":1,`+
-			`"tool_execution_history":[{"tool_name":"calculate","arguments":{"expression":"123 * 456"},"result":"56088","error":false,`+
+			`"tool_execution_history":[{"tool_name":"calculate","turn":1,"arguments":{"expression":"123 * 456"},"result":"56088","error":false,`+
 			`"elapsed_time":TIME}],"tokens_used":{"prompt":11,"completion":11,"total":22},"elapsed_time":TIME,"model":"echo",`+
 			`"finish_reason":"stop","attempts":1,"fingerprint":"v1:HASH"}`+"\n", normal(got.stdout))
 	require.Equal(t, `mock:echo answers on this machine (http://127.0.0.1:PORT/v1): no model is called, nothing is billed

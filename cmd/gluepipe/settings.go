@@ -12,13 +12,12 @@ import (
 type settings struct {
 	config string
 	data
+	toolSettings
 
 	// What shapes a request, and so its fingerprint.
-	model             string
-	systemPrompt      string
-	tools             []string
-	params            map[string]any
-	maxToolIterations int
+	model        string
+	systemPrompt string
+	params       map[string]any
 
 	// What is read and written.
 	output       string
@@ -43,7 +42,6 @@ type settings struct {
 	maxAttempts      int
 	timeout          time.Duration
 	requestTimeout   time.Duration
-	toolTimeout      time.Duration
 	deadline         time.Duration
 	grace            time.Duration
 	rpm              int
@@ -62,18 +60,20 @@ type settings struct {
 
 func defaultSettings() *settings {
 	return &settings{
-		model: "openai:gpt-4o-mini", maxToolIterations: 10, maxLineBytes: 16 << 20, fsync: "interval",
+		model: "openai:gpt-4o-mini", maxLineBytes: 16 << 20, fsync: "interval",
 		maxConcurrent: 5, adaptive: true, errorStrategy: "continue", abortAfter: 100,
-		timeout: 10 * time.Minute, toolTimeout: time.Minute,
-		grace: 30 * time.Second, maxRateLimitWait: 15 * time.Minute, maxResponseBytes: 64 << 20,
+		timeout: 10 * time.Minute,
+		grace:   30 * time.Second, maxRateLimitWait: 15 * time.Minute, maxResponseBytes: 64 << 20,
 		progress: "auto", logLevel: "warn", logFormat: "console",
-		data: data{inputFormat: formatAuto, outputFormat: formatAuto, table: "results", maxRepairs: 1, embedBatch: 64},
+		data:         data{inputFormat: formatAuto, outputFormat: formatAuto, table: "results", maxRepairs: 1, embedBatch: 64},
+		toolSettings: defaultToolSettings(),
 	}
 }
 
 // runFlags adds the flags of run.
 func (s *settings) runFlags(flags *pflag.FlagSet) {
 	s.requestFlags(flags)
+	section(flags, "Tools", func() { s.callFlags(flags) })
 	section(flags, "Output", func() { s.outputFlags(flags) })
 	section(flags, "Provider", func() { s.providerFlags(flags) })
 	section(flags, "Pace", func() { s.paceFlags(flags) })
@@ -99,11 +99,14 @@ func (s *settings) requestFlags(flags *pflag.FlagSet) {
 		toggle(flags, &s.overrideModel, "override-model", "use --model in place of the models that an OpenAI batch file names")
 		flags.Var(promptValue{&s.systemPrompt}, "system-prompt", "of requests that bring none; for rows, a template")
 		s.answerFlags(flags)
-		flags.Var(toolsValue{&s.tools}, "tools", "built-in tools the model may call: calculate, now")
-		count(flags, &s.maxToolIterations, "max-tool-iterations", 0, "tool turns of one conversation; 0: no bound")
 		flags.Var(paramsValue{&s.params}, "param", "a field of the body, such as temperature=0 or stop='[\"END\"]'; repeatable")
-		text(flags, &s.config, "config", "FILE", "settings in YAML (default gluepipe.yaml, if it exists)")
+		s.configFlag(flags)
 	})
+	section(flags, "Tools", func() { s.choiceFlags(flags); s.turnFlag(flags) })
+}
+
+func (s *settings) configFlag(flags *pflag.FlagSet) {
+	text(flags, &s.config, "config", "FILE", "settings in YAML (default gluepipe.yaml, if it exists)")
 }
 
 func (s *settings) outputFlag(flags *pflag.FlagSet, usage string) {
@@ -149,7 +152,6 @@ func (s *settings) failureFlags(flags *pflag.FlagSet) {
 	toggle(flags, &s.allowTruncated, "allow-truncated", "take an answer cut at its token limit for a success")
 	duration(flags, &s.timeout, "timeout", "of one model call; 0: none")
 	duration(flags, &s.requestTimeout, "request-timeout", "of one request: attempts, tools and backoffs (default none)")
-	duration(flags, &s.toolTimeout, "tool-timeout", "of one tool call; 0: none")
 	duration(flags, &s.deadline, "deadline", "of the whole run (default none)")
 	duration(flags, &s.grace, "grace", "from SIGTERM until a run is cancelled, and for the last writes of one that was")
 }
@@ -157,6 +159,10 @@ func (s *settings) failureFlags(flags *pflag.FlagSet) {
 func (s *settings) displayFlags(flags *pflag.FlagSet) {
 	choice(flags, &s.progress, "progress", "on standard error: a bar on a terminal, else a line every 5 seconds",
 		"auto", "bar", "plain", "none")
+	s.logFlags(flags)
+}
+
+func (s *settings) logFlags(flags *pflag.FlagSet) {
 	choice(flags, &s.logLevel, "log-level", "logs on standard error", "debug", "info", "warn", "error")
 	choice(flags, &s.logFormat, "log-format", "of the logs", "console", "json")
 }

@@ -96,7 +96,9 @@ func (s shutdown) watch(signals <-chan os.Signal, done <-chan struct{}) {
 
 // watchSignals lets signals end the job, until stop. What there is to say is written by a goroutine of its own: a terminal or
 // a pipe that takes nothing more must not keep the next signal from being heard.
-func (j *job) watchSignals(inFlight func() int, drain, cancel func(), advice func() string) (stop func()) {
+func (j *job) watchSignals(
+	ctx context.Context, inFlight func() int, drain, cancel func(), advice func() string,
+) (stop func()) {
 	notes := make(chan string, 8) // more than there are
 	told := make(chan struct{})
 	saidFirst := sync.OnceFunc(func() { close(j.said) })
@@ -125,9 +127,15 @@ func (j *job) watchSignals(inFlight func() int, drain, cancel func(), advice fun
 				notes <- text
 			}
 			close(notes)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				j.tools.kill(ctx)
+				<-told
+			}()
 			select {
-			case <-told:
-			case <-time.After(time.Second): // nobody reads it
+			case <-ended:
+			case <-time.After(time.Second): // nobody reads it, or something can't be killed
 			}
 			os.Exit(exitInterrupted)
 		},

@@ -12,6 +12,8 @@ func TestHelpTeachesByExample(t *testing.T) {
 		"help_run":     {"run", "--help"},
 		"help_check":   {"help", "check"},
 		"help_mock":    {"mock", "-h"},
+		"help_tools":   {"tools", "-h"},
+		"help_call":    {"tools", "call", "-h"},
 		"help_version": {"version", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,7 +50,7 @@ func TestUsageErrorsAreOneLineAndExitWithTwo(t *testing.T) {
 		{
 			"unknown command", nil,
 			[]string{"rnu"},
-			"unknown command \"rnu\": want one of check, completion, mock, run, version; see 'gluepipe --help'",
+			"unknown command \"rnu\": want one of check, completion, mock, run, tools, version; see 'gluepipe --help'",
 		},
 		{
 			"unknown flag", nil,

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
-	"github.com/gluepipe/gluepipe/stages/tool"
 )
 
 // modelValue takes the name of a model. Empty, as by a variable that was never set, it is not the default model's.
@@ -38,28 +37,6 @@ func (v promptValue) Set(text string) error {
 		text = strings.TrimRight(string(content), "\r\n")
 	}
 	*v.to = text
-	return nil
-}
-
-// toolsValue takes names of built-in tools, separated by commas. Given again, it adds to them.
-type toolsValue struct{ to *[]string }
-
-func (v toolsValue) Type() string { return "NAME,..." }
-func (v toolsValue) String() string {
-	return textOf(v.to, func(names []string) string { return strings.Join(names, ",") })
-}
-
-func (v toolsValue) Set(text string) error {
-	var names []string
-	for name := range strings.SplitSeq(text, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			names = append(names, name)
-		}
-	}
-	if _, err := tool.Select(tool.Builtins(), names...); err != nil {
-		return err
-	}
-	*v.to = append(*v.to, names...)
 	return nil
 }
 

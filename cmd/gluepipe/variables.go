@@ -1,0 +1,130 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/shell"
+)
+
+// variables fills in the environment variables of definitions, and remembers what nobody else is to see.
+type variables struct {
+	lookup  lookupFunc
+	secrets []string
+}
+
+var (
+	reference  = regexp.MustCompile(`\$\{(\w+)\}`)
+	assignment = regexp.MustCompile(`^(\w+)=`)
+	// secretName is what variables and headers are called whose values are secrets.
+	secretName = regexp.MustCompile(`(?i)(key|token|secret|pass|auth|cookie|credential)`)
+	// plainName is what variables are called that say where and how programs run.
+	plainName = regexp.MustCompile(`^(HOME|USER|LOGNAME|PATH|PWD|SHELL|TERM|LANG|LC_\w+|TZ|TMPDIR|HOSTNAME)$`)
+)
+
+// expand fills in ${NAME}. What it fills in counts as a secret, unless the name says that it is none: other values could stand
+// in the text itself.
+func (v *variables) expand(text string) (string, error) {
+	var missing error
+	text = reference.ReplaceAllStringFunc(text, func(found string) string {
+		name := reference.FindStringSubmatch(found)[1]
+		value, ok := v.lookup(name)
+		if !ok {
+			missing = cmp.Or(missing, notSet(name))
+		}
+		if !plainName.MatchString(name) {
+			v.secrets = append(v.secrets, value)
+		}
+		return value
+	})
+	return text, missing
+}
+
+func notSet(name string) error {
+	return fmt.Errorf("the variable %s is set neither in the environment nor in %s", name, dotenvFile)
+}
+
+// environment fills in the variables of a program: NAME=value, or NAME alone for one that is handed on if it is there.
+func (v *variables) environment(entries []string) ([]string, error) {
+	var filled []string
+	for _, entry := range entries {
+		name, value, given := strings.Cut(entry, "=")
+		if given {
+			var err error
+			if value, err = v.expand(value); err != nil {
+				return nil, fmt.Errorf("env: %s: %w", name, err)
+			}
+		} else if value, given = v.lookup(name); !given {
+			continue
+		}
+		v.keep(name, value)
+		filled = append(filled, name+"="+value)
+	}
+	return filled, nil
+}
+
+func (v *variables) header(h http.Header) (http.Header, error) {
+	filled := http.Header{}
+	for name, values := range h {
+		for _, value := range values {
+			value, err := v.expand(value)
+			if err != nil {
+				return nil, fmt.Errorf("headers: %s: %w", name, err)
+			}
+			v.keep(name, value)
+			filled.Add(name, value)
+		}
+	}
+	return filled, nil
+}
+
+// keep remembers a value whose name tells that it is a secret. A scheme before it ("Bearer") is none.
+func (v *variables) keep(name, value string) {
+	if secretName.MatchString(name) {
+		v.secrets = append(v.secrets, value, value[strings.LastIndexByte(value, ' ')+1:])
+	}
+}
+
+// split takes a command apart as a shell would, without running one: quotes, backslashes, variables and ~ count.
+func (v *variables) split(text string) ([]string, error) {
+	var missing error
+	words, err := shell.Fields(text, func(name string) string {
+		value, ok := v.lookup(name)
+		if !ok && strings.Contains(text, name) { // the library looks for some of the shell's own besides
+			missing = cmp.Or(missing, notSet(name))
+		}
+		v.keep(name, value)
+		return value
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%q is not one plain command: %w", text, err)
+	case missing != nil:
+		return nil, missing
+	case len(words) == 0:
+		return nil, errors.New("want a command or a URL, got nothing")
+	case assignment.MatchString(words[0]):
+		return nil, fmt.Errorf("want a command, got the variable %s first: give it as env to a server in the configuration file",
+			assignment.FindStringSubmatch(words[0])[1])
+	}
+	return words, nil
+}
+
+// hide returns what hides the secrets in texts for people. One that is too short would hide too much.
+func (v *variables) hide() *strings.Replacer {
+	var pairs []string
+	longestFirst := func(a, b string) int { return cmp.Compare(len(b), len(a)) }
+	for _, secret := range slices.SortedFunc(slices.Values(v.secrets), longestFirst) {
+		if len(secret) >= minSecret {
+			pairs = append(pairs, secret, "[secret]")
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+const minSecret = 6
