@@ -60,6 +60,20 @@ func TestAServerThatDiesNowAndThenAnswersAllOtherCalls(t *testing.T) {
 	require.Greater(t, starts(), 1)
 }
 
+func TestAnAnsweredCallMakesTheCountOfRestartsBeginAnew(t *testing.T) {
+	server, starts := mortal(t, 2)
+	server.MaxRestarts = 1
+	s := connected(t, server)
+	echo := pick(t, s, "echo")
+	for range 4 {
+		_, err := call(t.Context(), echo, "{}")
+		require.NoError(t, err)
+		_, err = call(t.Context(), echo, "{}")
+		require.ErrorContains(t, err, "ended during the call")
+	}
+	require.Equal(t, 4, starts())
+}
+
 func TestAServerThatDiesAtEachCallIsGivenUp(t *testing.T) {
 	server, starts := mortal(t, 1)
 	server.Name, server.MaxRestarts = "files", 2
