@@ -22,6 +22,9 @@ import (
 // asProgram makes the test binary be one of the programs below.
 const asProgram = "GLUEPIPE_TEST_COMMAND_PROGRAM"
 
+// fastExit keeps the race detector from waiting for a second at the end of each program.
+const fastExit = "GORACE=atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	if name := os.Getenv(asProgram); name != "" {
 		programs[name]()
@@ -102,7 +105,7 @@ func config(t testing.TB, program string, arguments ...string) command.Config {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	return command.Config{
-		Name: "f", Command: append([]string{self}, arguments...), Env: []string{asProgram + "=" + program},
+		Name: "f", Command: append([]string{self}, arguments...), Env: []string{asProgram + "=" + program, fastExit},
 		Parameters: json.RawMessage(`{
 			"type": "object", "required": ["a"], "properties": {
 				"a": {"type": ["string", "number", "array", "boolean"]}, "b": {"type": ["string", "number"]}, "c": {"type": "string"}

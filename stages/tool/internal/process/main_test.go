@@ -20,6 +20,9 @@ import (
 // asProgram makes the test binary be one of the programs below.
 const asProgram = "GLUEPIPE_TEST_PROCESS_PROGRAM"
 
+// fastExit keeps the race detector from waiting for a second at the end of each program.
+const fastExit = "GORACE=atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	if name := os.Getenv(asProgram); name != "" {
 		programs[name]()
@@ -99,7 +102,7 @@ func config(t *testing.T, name string, env ...string) process.Config {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	environment, err := process.Env(append(env, asProgram+"="+name))
+	environment, err := process.Env(append(env, asProgram+"="+name, fastExit))
 	require.NoError(t, err)
 	return process.Config{Path: self, Env: environment}
 }
