@@ -48,7 +48,10 @@ func newHTTPTransport(s *Server, log *zap.Logger) (sdk.Transport, error) {
 			// The SDK's errors and net/http's hold the address. The path and the query may be secrets: only the carrier has them.
 			Endpoint: origin(target),
 			HTTPClient: &http.Client{
-				Transport:     &carrier{target: target, header: header, max: s.MaxMessage, conns: conns, ended: ended, log: log},
+				Transport: &carrier{
+					sender: sender{target: target, header: header, conns: conns, patience: lostPatience},
+					max:    s.MaxMessage, ended: ended, log: log,
+				},
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			},
 			MaxEventSize: -1, // the carrier bounds events, without an end of the session

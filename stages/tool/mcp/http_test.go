@@ -169,27 +169,51 @@ func forgotten(w http.ResponseWriter, status int, message string) {
 	fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":%q}}`, message)
 }
 
-func TestAnHTTPServerThatIsDownFailsCallsUntilItIsUpAgain(t *testing.T) {
-	handler := func() http.Handler { return sdkHandler(sdkServer(nil), sdk.StreamableHTTPOptions{}) }
+func TestCallsWaitForAnHTTPServerThatIsStartedAgain(t *testing.T) {
+	handler := func() http.Handler { return sdkHandler(sdkServer(nil), sdk.StreamableHTTPOptions{Stateless: true}) }
 	first := httptest.NewServer(handler())
-	session := mustDial(t, Server{URL: first.URL})
+	session, transport := opened(t, first.URL)
 	_, err := ask(t.Context(), session, "hello")
 	require.NoError(t, err)
 	first.CloseClientConnections()
 	first.Close()
-	_, err = ask(t.Context(), session, "hello")
-	require.ErrorContains(t, err, first.URL+": ")
-	require.NotErrorIs(t, err, sdk.ErrConnectionClosed)
+	transport.conns.CloseIdleConnections() // which may not have noticed yet
 
+	answers := make(chan string, 8)
+	for range cap(answers) {
+		go func() {
+			text, err := ask(t.Context(), session, "hello")
+			answers <- fmt.Sprint(text, err)
+		}()
+	}
 	listener, err := net.Listen("tcp", strings.TrimPrefix(first.URL, "http://"))
 	require.NoError(t, err)
 	second := &http.Server{Handler: handler()}
 	go second.Serve(listener)
 	defer second.Close()
-	// The SDK's servers of today need no session; an older one has forgotten it.
-	if _, err = ask(t.Context(), session, "hello"); err != nil {
-		require.ErrorIs(t, err, sdk.ErrSessionMissing)
+	for range cap(answers) {
+		require.Equal(t, "hello<nil>", <-answers)
 	}
+}
+
+func TestAnHTTPServerThatStaysAwayFailsCallsOneByOne(t *testing.T) {
+	server := httptest.NewServer(sdkHandler(sdkServer(nil), sdk.StreamableHTTPOptions{}))
+	session, transport := opened(t, server.URL)
+	carrier := transport.HTTPClient.Transport.(*carrier)
+	carrier.patience = 10 * time.Millisecond
+	server.CloseClientConnections()
+	server.Close()
+	transport.conns.CloseIdleConnections()
+	for range 3 {
+		_, err := ask(t.Context(), session, "hello")
+		require.ErrorContains(t, err, server.URL+": dial tcp")
+		require.NotErrorIs(t, err, sdk.ErrConnectionClosed)
+	}
+	carrier.patience = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	_, err := ask(ctx, session, "hello")
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestHeadersAndCredentialsReachTheServerWithEveryRequest(t *testing.T) {
@@ -369,16 +393,11 @@ func TestKillEndsACallUnderWay(t *testing.T) {
 		close(begun)
 		<-r.Context().Done()
 	}})
-	s := Server{URL: server.URL}.withDefaults()
-	transport, err := newHTTPTransport(&s, s.Logger)
-	require.NoError(t, err)
-	session, err := sdk.NewClient(&sdk.Implementation{Name: "test"}, nil).Connect(t.Context(), transport, nil)
-	require.NoError(t, err)
-	defer session.Close()
+	session, transport := opened(t, server.URL)
 	go func() {
 		<-begun
-		transport.(*httpTransport).kill()
+		transport.kill()
 	}()
-	_, err = ask(t.Context(), session, "t")
+	_, err := ask(t.Context(), session, "t")
 	require.ErrorContains(t, err, "context canceled")
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 
@@ -18,17 +16,14 @@ import (
 const (
 	sessionHeader   = "Mcp-Session-Id"
 	lastEventHeader = "Last-Event-ID"
-	maxRedirects    = 3
 )
 
 // A carrier sends a session's requests to where the server is. The SDK takes what it doesn't expect of an answer for the
 // end of the session, and with it of all calls in flight; so whatever is wrong with a call's answer, the carrier puts a
 // JSON-RPC error in its place: the call fails by itself.
 type carrier struct {
-	target  *url.URL // with the query; the requests that come in have the origin alone
-	header  http.Header
-	max     int64 // bytes of one message
-	conns   http.RoundTripper
+	sender
+	max     int64           // bytes of one message
 	ended   context.Context //nolint:containedctx // what is sent through a carrier ends with it
 	log     *zap.Logger
 	streams atomic.Int64 // opened for the server's own messages
@@ -41,7 +36,11 @@ func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	stop := context.AfterFunc(c.ended, cancel) //nolint:contextcheck // the session's end ends the request, too
 	release := func() { stop(); cancel() }
 
-	resp, err := c.send(req.Clone(ctx))
+	sent := req.Clone(ctx)
+	if strings.HasPrefix(sent.Header.Get(lastEventHeader), streamMark) {
+		sent.Header.Del(lastEventHeader)
+	}
+	resp, err := c.send(sent)
 	if err == nil {
 		resp, err = c.accept(req, resp, call, release)
 	}
@@ -53,56 +52,6 @@ func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return failedAnswer(req, call, err), nil
-}
-
-// send sends a request to the target, and after it where the target's host says. Nothing goes to another host: headers
-// and arguments are meant for this one.
-func (c *carrier) send(req *http.Request) (*http.Response, error) {
-	for name, values := range c.header {
-		if req.Header[name] == nil { // else it is the protocol's
-			req.Header[name] = values
-		}
-	}
-	if strings.HasPrefix(req.Header.Get(lastEventHeader), streamMark) {
-		req.Header.Del(lastEventHeader)
-	}
-	req.Host = c.header.Get("Host")
-	var asked atomic.Bool // there was a connection to ask on
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { asked.Store(true) },
-	}))
-	target := c.target
-	for range maxRedirects + 1 {
-		req.URL = target
-		if req.GetBody != nil {
-			var err error
-			if req.Body, err = req.GetBody(); err != nil {
-				return nil, err
-			}
-		}
-		resp, err := c.conns.RoundTrip(req)
-		if err != nil {
-			if asked.Load() {
-				err = fmt.Errorf("%w; %s", err, unknownEffect)
-			}
-			return nil, fmt.Errorf("%s: %w", origin(target), err)
-		}
-		switch resp.StatusCode {
-		case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		default:
-			return resp, nil
-		}
-		resp.Body.Close()
-		next, err := resp.Location()
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("HTTP %s without an address to go to", resp.Status)
-		case next.Scheme != target.Scheme || next.Host != target.Host:
-			return nil, fmt.Errorf("it redirects to %s, where nothing is sent: if that is right, give the URL there", origin(next))
-		}
-		target = next
-	}
-	return nil, fmt.Errorf("%s redirects more than %d times", origin(target), maxRedirects)
 }
 
 // accept makes of an answer what the SDK can read. release is called once its body is closed, unless there is an error.

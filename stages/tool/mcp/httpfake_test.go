@@ -107,6 +107,22 @@ func dial(t *testing.T, s Server) (*sdk.ClientSession, error) {
 	return session, err
 }
 
+// opened is a session with what is under it.
+func opened(t *testing.T, url string) (*sdk.ClientSession, *httpTransport) {
+	t.Helper()
+	s := Server{URL: url}.withDefaults()
+	made, err := newHTTPTransport(&s, s.Logger)
+	require.NoError(t, err)
+	transport := made.(*httpTransport)
+	session, err := sdk.NewClient(&sdk.Implementation{Name: "test"}, nil).Connect(t.Context(), transport, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		transport.kill()
+		session.Close()
+	})
+	return session, transport
+}
+
 func mustDial(t *testing.T, s Server) *sdk.ClientSession {
 	t.Helper()
 	session, err := dial(t, s)
