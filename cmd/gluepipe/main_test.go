@@ -26,6 +26,9 @@ var update = flag.Bool("update", false, "write the golden files")
 const asProgram = "GLUEPIPE_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == asHostile {
+		os.Exit(hostile(os.Args[2:]))
+	}
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
