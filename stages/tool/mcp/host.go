@@ -69,8 +69,15 @@ func (h *host) keep(ctx context.Context, s *session) error {
 		}
 		if ends++; ends > max(h.config.MaxRestarts, 0) {
 			err := h.givenUp(ends, ended)
-			h.config.Logger.Error("an MCP server is not started again", zap.Error(err))
-			return err
+			h.config.Logger.Error("an MCP server ends again and again", zap.Error(err))
+			if h.config.URL == "" {
+				return err
+			}
+			h.become(nil, err)
+			if !h.rest(ctx) {
+				continue
+			}
+			ends--
 		}
 		pause := time.NewTimer(pauseBefore(ends))
 		drain(h.wanted)
@@ -116,19 +123,30 @@ func (h *host) session(ctx context.Context) (*session, error) {
 	}
 }
 
-// givenUp says that the server is not started again.
+// rest waits until a server that somebody else runs, and may have mended, is tried again. Until then calls fail at once.
+func (h *host) rest(ctx context.Context) bool {
+	timer := time.NewTimer(h.config.rest)
+	defer timer.Stop()
+	return waitFor(ctx, timer.C)
+}
+
+// givenUp says that the server is not started again, or not for a while.
 func (h *host) givenUp(ends int, last error) error {
 	often := ""
 	if ends > 1 {
 		often = fmt.Sprintf(" %d times in a row", ends)
 	}
-	return fmt.Errorf("the server %q has ended%s (%w); it is not started again", h.config.Name, often, last)
+	then := "it is not started again"
+	if h.config.URL != "" {
+		then = fmt.Sprintf("it is tried again %v later", h.config.rest)
+	}
+	return fmt.Errorf("the server %q has ended%s (%w); %s", h.config.Name, often, last, then)
 }
 
 // pauseBefore is how long after the n-th end in a row the server is started again, at the earliest.
 func pauseBefore(n int) time.Duration {
 	const first, longest = 250 * time.Millisecond, 2 * time.Second
-	if n == 1 {
+	if n <= 1 {
 		return 0
 	}
 	return min(first<<min(n-2, 3), longest)

@@ -2,8 +2,13 @@ package mcp
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,4 +164,32 @@ func TestStartsInARowAreFurtherAndFurtherApart(t *testing.T) {
 	}
 	const ms = time.Millisecond
 	require.Equal(t, []time.Duration{0, 250 * ms, 500 * ms, 1000 * ms, 2000 * ms, 2000 * ms, 2000 * ms}, pauses)
+}
+
+func TestAServerAtAURLIsTriedAgainForAsLongAsTheRunLasts(t *testing.T) {
+	var down atomic.Bool
+	handler := sdkHandler(sdkServer(nil), sdk.StreamableHTTPOptions{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if down.Load() {
+			http.Error(w, "down", http.StatusServiceUnavailable)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	s := connected(t, Server{Name: "far", URL: server.URL, MaxRestarts: -1, rest: time.Millisecond})
+	hello := pick(t, s, "hello")
+	open, err := s.hosts[0].session(t.Context())
+	require.NoError(t, err)
+	down.Store(true)
+	open.end(errors.New("the line is cut"))
+	require.Eventually(t, func() bool {
+		_, err := call(t.Context(), hello, "{}")
+		return err != nil && strings.Contains(err.Error(), "it is tried again 1ms later")
+	}, 20*time.Second, time.Millisecond)
+	down.Store(false)
+	require.Eventually(t, func() bool {
+		_, err := call(t.Context(), hello, "{}")
+		return err == nil
+	}, 20*time.Second, time.Millisecond)
 }

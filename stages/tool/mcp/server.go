@@ -42,7 +42,7 @@ type Server struct {
 	// MaxConcurrent bounds the calls in flight; more wait. The default is 16.
 	MaxConcurrent int
 	// MaxRestarts is how many times in a row the server is started again without having answered a call in between. The
-	// default is 5; -1 is none.
+	// default is 5; -1 is none. A server at a URL, which others run, is tried once more every minute after that.
 	MaxRestarts int
 	// StartTimeout bounds each start, until the server has listed its tools. The default is 1 minute: npx and uvx install the
 	// server at first.
@@ -52,6 +52,8 @@ type Server struct {
 
 	// Logger is told of restarts and oddities, and at debug level what the server writes to its standard error. nil is silent.
 	Logger *zap.Logger
+
+	rest time.Duration // see MaxRestarts
 }
 
 const (
@@ -59,6 +61,7 @@ const (
 	defaultMaxRestarts   = 5
 	defaultStartTimeout  = time.Minute
 	defaultMaxMessage    = 16 << 20
+	defaultRest          = time.Minute
 )
 
 // withDefaults returns the server with its defaults, but for a name: that depends on the other servers.
@@ -67,6 +70,7 @@ func (s Server) withDefaults() Server {
 	s.MaxRestarts = cmp.Or(s.MaxRestarts, defaultMaxRestarts)
 	s.StartTimeout = cmp.Or(s.StartTimeout, defaultStartTimeout)
 	s.MaxMessage = cmp.Or(s.MaxMessage, defaultMaxMessage)
+	s.rest = cmp.Or(s.rest, defaultRest)
 	if s.Logger == nil {
 		s.Logger = zap.NewNop()
 	}
