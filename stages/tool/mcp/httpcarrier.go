@@ -40,6 +40,9 @@ func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	if strings.HasPrefix(sent.Header.Get(lastEventHeader), streamMark) {
 		sent.Header.Del(lastEventHeader)
 	}
+	if call.IsValid() {
+		deliveryIn(ctx).begun.Store(true)
+	}
 	resp, err := c.send(sent)
 	if err == nil {
 		resp, err = c.accept(req, resp, call, release)
@@ -59,7 +62,7 @@ func (c *carrier) accept(
 	req *http.Request, resp *http.Response, call jsonrpc.ID, release func(),
 ) (*http.Response, error) {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		resp, err := refusal(req, resp)
+		resp, err := refusal(req, resp, call)
 		if err == nil {
 			release()
 		}

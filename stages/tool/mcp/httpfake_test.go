@@ -23,6 +23,7 @@ const fakeSession = "session-1"
 type fakeHTTP struct {
 	call   func(w http.ResponseWriter, r *http.Request, id string) // of a tool
 	stream http.HandlerFunc                                        // GET; nil: not offered
+	list   string                                                  // the result of tools/list
 
 	mu   sync.Mutex
 	seen []http.Header // one a request
@@ -56,6 +57,8 @@ func (f *fakeHTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch message.Method {
+	case "tools/list":
+		writeJSON(w, message.ID, f.list)
 	case "initialize":
 		w.Header().Set("Mcp-Session-Id", fakeSession)
 		writeJSON(w, message.ID, `{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"fake","version":"1"}}`)

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
@@ -74,11 +76,15 @@ var errUnsent = errors.New("the session is over")
 func (s *session) call(ctx context.Context, name string, arguments json.RawMessage) (*sdk.CallToolResult, error) {
 	ctx, release := s.during(ctx)
 	defer release()
-	var unknown atomic.Bool
-	ctx = context.WithValue(ctx, unknownSession{}, &unknown)
+	ctx, sending := withDelivery(ctx)
 	result, err := s.client.CallTool(ctx, &sdk.CallToolParams{Name: name, Arguments: arguments})
-	if errors.Is(err, sdk.ErrConnectionClosed) || unknown.Load() {
+	isOver := errors.Is(err, sdk.ErrConnectionClosed)
+	switch {
+	case sending.refused.Load(), !sending.begun.Load() && (isOver || errors.Is(err, sdk.ErrSessionMissing)):
 		return nil, errUnsent
+	case isOver: // it is an answer with a code that the SDK has for itself
+		_, message, _ := strings.Cut(err.Error(), `calling "tools/call": `)
+		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: message}
 	}
 	return result, err
 }

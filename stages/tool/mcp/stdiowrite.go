@@ -30,6 +30,7 @@ func (c *stdioConn) Write(ctx context.Context, message jsonrpc.Message) error {
 	case <-c.process.Done():
 		return sdk.ErrConnectionClosed
 	}
+	deliveryIn(ctx).begun.Store(true)
 	select {
 	case err := <-done:
 		return err

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"runtime/debug"
 	"sync/atomic"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
 )
@@ -29,7 +29,6 @@ func newTransport(s *Server) (transport, error) {
 		if err != nil {
 			return nil, err
 		}
-		noticeUnknownSessions(t.(*httpTransport).HTTPClient)
 		return t.(*httpTransport), nil
 	}
 	return newStdioTransport(s, log)
@@ -43,24 +42,26 @@ func ended(t transport) error {
 	return nil
 }
 
-// unknownSession is the key of an [*atomic.Bool] in a call's context, which is set where the server didn't run the call
-// because it has forgotten the session. The SDK's error doesn't tell that call from the others in flight, which may have
-// been run.
-type unknownSession struct{}
+// delivery is in a call's context, and tells how far the call got. The SDK's errors don't: some are a server's answer as well
+// as the end of the connection, and a forgotten session ends calls that have been run beside one that hasn't.
+type delivery struct {
+	begun   atomic.Bool // to be sent: the server may have the call
+	refused atomic.Bool // the server has it and doesn't run it: it has forgotten the session
+}
 
-type sessionNotice struct{ http.RoundTripper }
+type deliveryKey struct{}
 
-func noticeUnknownSessions(client *http.Client) { client.Transport = sessionNotice{client.Transport} }
+func withDelivery(ctx context.Context) (context.Context, *delivery) {
+	d := &delivery{}
+	return context.WithValue(ctx, deliveryKey{}, d), d
+}
 
-// RoundTrip implements [http.RoundTripper].
-func (n sessionNotice) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := n.RoundTripper.RoundTrip(req)
-	if err == nil && resp.StatusCode == http.StatusNotFound {
-		if unknown, ok := req.Context().Value(unknownSession{}).(*atomic.Bool); ok {
-			unknown.Store(true)
-		}
+// deliveryIn returns the delivery of the call that ctx belongs to, or one that nobody asks about.
+func deliveryIn(ctx context.Context) *delivery {
+	if d, ok := ctx.Value(deliveryKey{}).(*delivery); ok {
+		return d
 	}
-	return resp, err
+	return &delivery{}
 }
 
 // inProcess connects to a server in this process.
@@ -72,7 +73,15 @@ func (t *inProcess) Connect(ctx context.Context) (sdk.Connection, error) {
 	if _, err := t.server.Connect(ctx, &sdk.IOTransport{Reader: far, Writer: far, MaxLineLength: -1}, nil); err != nil {
 		return nil, err
 	}
-	return (&sdk.IOTransport{Reader: near, Writer: near, MaxLineLength: -1}).Connect(ctx)
+	conn, err := (&sdk.IOTransport{Reader: near, Writer: near, MaxLineLength: -1}).Connect(ctx)
+	return inProcessConn{conn}, err
+}
+
+type inProcessConn struct{ sdk.Connection }
+
+func (c inProcessConn) Write(ctx context.Context, message jsonrpc.Message) error {
+	deliveryIn(ctx).begun.Store(true)
+	return c.Connection.Write(ctx, message)
 }
 
 func (t *inProcess) kill() {}
