@@ -101,9 +101,15 @@ func (s *session) over(ctx context.Context) bool {
 	return errors.Is(err, sdk.ErrConnectionClosed) || s.life.Err() != nil
 }
 
+// closePatience is how long a session may take to close. A program is killed before by itself; what takes longer waits for a
+// server that asks for answers and doesn't read them.
+const closePatience = 6 * time.Second
+
 // close ends the session and returns why it ended. Only its host calls it, once.
 func (s *session) close() error {
 	s.end(nil)
+	hurry := time.AfterFunc(closePatience, s.transport.kill)
+	defer hurry.Stop()
 	_ = s.client.Close()
 	<-s.gone
 	s.transport.kill()
