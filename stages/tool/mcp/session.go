@@ -74,6 +74,9 @@ var errUnsent = errors.New("the session is over")
 
 // call calls a tool. It returns early when the session ends.
 func (s *session) call(ctx context.Context, name string, arguments json.RawMessage) (*sdk.CallToolResult, error) {
+	if s.life.Err() != nil {
+		return nil, errUnsent
+	}
 	ctx, release := s.during(ctx)
 	defer release()
 	ctx, sending := withDelivery(ctx)
