@@ -1,13 +1,13 @@
 package mcp
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/stretchr/testify/require"
 )
 
 // BenchmarkCalls has 64 callers share one session with a server that echoes.
@@ -32,12 +32,17 @@ func BenchmarkCalls(b *testing.B) {
 		})
 	}
 	benchmark("in process", func(*testing.B) Server { return inProcessServer(echoServer()) })
+	benchmark("stdio", func(b *testing.B) Server { return program(b, "echoes") })
 	benchmark("http", func(b *testing.B) Server {
 		b.Helper()
 		server := httptest.NewServer(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return echoServer() }, nil))
 		b.Cleanup(server.Close)
 		return Server{URL: server.URL}
 	})
+}
+
+func init() {
+	programs["echoes"] = func() { _ = echoServer().Run(context.Background(), &sdk.StdioTransport{}) }
 }
 
 func echoServer() *sdk.Server {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 // program is a server that is the test binary as the named program, with arguments.
-func program(t *testing.T, name string, arguments ...string) Server {
+func program(t testing.TB, name string, arguments ...string) Server {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
