@@ -12,9 +12,15 @@ import (
 
 // BenchmarkCalls has 64 callers share one session with a server that echoes.
 func BenchmarkCalls(b *testing.B) {
-	benchmark := func(name string, server func(b *testing.B) Server) {
+	web := httptest.NewServer(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return echoServer() }, nil))
+	defer web.Close()
+	for name, server := range map[string]Server{
+		"in process": inProcessServer(echoServer()),
+		"stdio":      program(b, "echoes"),
+		"http":       {URL: web.URL},
+	} {
 		b.Run(name, func(b *testing.B) {
-			s, err := Connect(b.Context(), server(b))
+			s, err := Connect(b.Context(), server)
 			require.NoError(b, err)
 			defer func() { require.NoError(b, s.Close(b.Context())) }()
 			echo := &s.Tools()[0]
@@ -31,14 +37,6 @@ func BenchmarkCalls(b *testing.B) {
 			})
 		})
 	}
-	benchmark("in process", func(*testing.B) Server { return inProcessServer(echoServer()) })
-	benchmark("stdio", func(b *testing.B) Server { return program(b, "echoes") })
-	benchmark("http", func(b *testing.B) Server {
-		b.Helper()
-		server := httptest.NewServer(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return echoServer() }, nil))
-		b.Cleanup(server.Close)
-		return Server{URL: server.URL}
-	})
 }
 
 func init() {
