@@ -63,6 +63,7 @@ func (h *host) keep(ctx context.Context, s *session) error {
 			if ended = h.serve(ctx, s); s.answered.Load() {
 				ends = 0
 			}
+			s = nil
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("the server %q is closed", h.config.Name)
@@ -84,7 +85,6 @@ func (h *host) keep(ctx context.Context, s *session) error {
 		h.become(nil, nil)
 		h.config.Logger.Warn("an MCP server has ended; it is started again when it is needed",
 			zap.String("server", h.config.Name), zap.Error(ended))
-		s = nil
 		if waitFor(ctx, h.wanted) && waitFor(ctx, pause.C) {
 			s, ended = h.open(ctx)
 		}

@@ -193,3 +193,14 @@ func TestAServerAtAURLIsTriedAgainForAsLongAsTheRunLasts(t *testing.T) {
 		return err == nil
 	}, 20*time.Second, time.Millisecond)
 }
+
+func TestCloseEndsAServerAtAURLThatIsNotTriedForAWhile(t *testing.T) {
+	server := serve(t, sdkHandler(sdkServer(nil), sdk.StreamableHTTPOptions{}))
+	s := connected(t, Server{Name: "far", URL: server.URL, MaxRestarts: -1, rest: time.Hour})
+	running(t, s).end(errors.New("the line is cut"))
+	require.Eventually(t, func() bool {
+		_, err := s.hosts[0].session(t.Context())
+		return err != nil
+	}, 20*time.Second, time.Millisecond)
+	require.NoError(t, s.Close(t.Context()))
+}
