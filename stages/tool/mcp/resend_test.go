@@ -1,11 +1,17 @@
 package mcp
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -93,4 +99,58 @@ func TestAStreamThatCannotGoOnForAWhileLeavesTheSessionAlone(t *testing.T) {
 		t.Fatal("the session is over")
 	}
 	require.Same(t, session, running(t, s))
+}
+
+func init() {
+	// It writes the number of each call to the file of its first argument, and dies after every third, without an answer.
+	programs["worker"] = func() {
+		server := newServer("worker")
+		var done atomic.Int64
+		add(server, sdk.Tool{Name: "work"}, func(_ context.Context, r *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+			file, err := os.OpenFile(os.Args[1], os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+			if err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(file, "%s\n", r.Params.Arguments)
+			if done.Add(1) == 3 {
+				os.Exit(1)
+			}
+			return textResult("done"), file.Close()
+		})
+		_ = server.Run(context.Background(), &sdk.StdioTransport{})
+	}
+}
+
+func TestNoCallIsRunTwiceByAServerThatDiesAfterItsWork(t *testing.T) {
+	done := filepath.Join(t.TempDir(), "done")
+	server := program(t, "worker", done)
+	server.MaxRestarts = 100
+	s := connected(t, server)
+	work := pick(t, s, "work")
+	const calls = 40
+	errs := make([]error, calls)
+	var running sync.WaitGroup
+	for i := range calls {
+		running.Go(func() { _, errs[i] = call(t.Context(), work, fmt.Sprintf(`{"n":%d}`, i)) })
+	}
+	running.Wait()
+	data, err := os.ReadFile(done)
+	require.NoError(t, err)
+	times := make(map[string]int)
+	for line := range strings.Lines(string(data)) {
+		times[line]++
+	}
+	lost := 0
+	for i, err := range errs {
+		n := times[fmt.Sprintf("{\"n\":%d}\n", i)]
+		if err == nil {
+			require.Equal(t, 1, n)
+			continue
+		}
+		require.ErrorContains(t, err, unknownEffect)
+		require.LessOrEqual(t, n, 1)
+		lost++
+	}
+	require.Positive(t, lost)
+	require.Less(t, lost, calls)
 }
