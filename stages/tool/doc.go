@@ -3,9 +3,10 @@
 //
 // [New] turns a typed function into a [batch.Tool]: the argument struct gives the JSON schema that the model sees and that
 // its arguments are checked against. [FromSchema] does the same for a function that comes with a schema. The packages mcp,
-// command and httptool beside this one make tools of MCP servers, programs and HTTP requests. [Run] executes what a model asks
-// for, and [RunOptions] bound it. Whatever goes wrong there, from arguments that
-// aren't JSON to a panic, becomes an answer that the model can read and act on:
+// command and httptool beside this one make tools of MCP servers, programs and HTTP requests.
+//
+// [Run] executes what a model asks for, and [RunOptions] bound it. Whatever goes wrong there, from arguments that aren't JSON
+// to a panic, becomes an answer that the model can read and act on:
 //
 //	error: arguments: at "/location": missing property
 //	error: no location "Atlantis"
