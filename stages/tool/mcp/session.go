@@ -83,7 +83,7 @@ func (s *session) call(ctx context.Context, name string, arguments json.RawMessa
 	result, err := s.client.CallTool(ctx, &sdk.CallToolParams{Name: name, Arguments: arguments})
 	isOver := errors.Is(err, sdk.ErrConnectionClosed)
 	switch {
-	case sending.refused.Load(), !sending.begun.Load() && (isOver || errors.Is(err, sdk.ErrSessionMissing)):
+	case sending.refused.Load(), !sending.begun.Load() && (isOver || errors.Is(err, sdk.ErrSessionMissing) || s.life.Err() != nil):
 		return nil, errUnsent
 	case isOver: // it is an answer with a code that the SDK has for itself
 		_, message, _ := strings.Cut(err.Error(), `calling "tools/call": `)
