@@ -27,11 +27,14 @@ type carrier struct {
 	ended   context.Context //nolint:containedctx // what is sent through a carrier ends with it
 	log     *zap.Logger
 	streams atomic.Int64 // opened for the server's own messages
+	asked   asked
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
-	call := callIn(req)
+	message := messageIn(req)
+	defer c.asked.sent(message)
+	call := callOf(message)
 	ctx, cancel := context.WithCancel(req.Context())
 	stop := context.AfterFunc(c.ended, cancel) //nolint:contextcheck // the session's end ends the request, too
 	release := func() { stop(); cancel() }
@@ -71,7 +74,7 @@ func (c *carrier) accept(
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
 	case kind == "text/event-stream":
-		events := newEvents(resp.Body, call, c.max, c.log)
+		events := newEvents(resp.Body, call, c.max, &c.asked, c.log)
 		events.stop = release
 		if req.Method == http.MethodGet && !resumes(req) {
 			events.mark(c.streams.Add(1))
@@ -96,22 +99,29 @@ func resumes(req *http.Request) bool {
 	return last != "" && !strings.HasPrefix(last, streamMark)
 }
 
-// callIn returns the id of the call that a request carries. It is not valid where there is none: for a notification, or
-// for a request without a body.
-func callIn(req *http.Request) (none jsonrpc.ID) {
+// messageIn returns the message that a request carries; nil where there is none.
+func messageIn(req *http.Request) jsonrpc.Message {
 	if req.Method != http.MethodPost || req.GetBody == nil {
-		return none
+		return nil
 	}
 	body, err := req.GetBody()
 	if err != nil {
-		return none
+		return nil
 	}
 	data, err := io.ReadAll(body)
 	if err != nil {
-		return none
+		return nil
 	}
 	message, err := jsonrpc.DecodeMessage(data)
-	if call, ok := message.(*jsonrpc.Request); err == nil && ok {
+	if err != nil {
+		return nil
+	}
+	return message
+}
+
+// callOf returns the id of the call that a message is. It is not valid where the message is none.
+func callOf(message jsonrpc.Message) (none jsonrpc.ID) {
+	if call, ok := message.(*jsonrpc.Request); ok {
 		return call.ID
 	}
 	return none

@@ -29,6 +29,7 @@ type events struct {
 	lines *bufio.Reader
 	call  jsonrpc.ID // not valid for the server's own messages
 	max   int64
+	asked *asked
 	log   *zap.Logger
 	stop  func()       // ends the reading of lines
 	ready bytes.Buffer // to be handed out
@@ -37,8 +38,8 @@ type events struct {
 	answered bool // the call's answer has been read
 }
 
-func newEvents(body io.Reader, call jsonrpc.ID, limit int64, log *zap.Logger) *events {
-	return &events{lines: bufio.NewReader(body), call: call, max: limit, log: log}
+func newEvents(body io.Reader, call jsonrpc.ID, limit int64, a *asked, log *zap.Logger) *events {
+	return &events{lines: bufio.NewReader(body), call: call, max: limit, asked: a, log: log}
 }
 
 // mark begins the stream with an event that has only an id. The SDK ends a session whose stream has ended several times
@@ -111,6 +112,9 @@ func (e *events) take(fields, data []byte) {
 		message, err := jsonrpc.DecodeMessage(data)
 		if err != nil {
 			e.log.Debug("an event of the server is no message", zap.Error(err))
+			data = nil
+		}
+		if !e.asked.admit(message) {
 			data = nil
 		}
 		response, ok := message.(*jsonrpc.Response)

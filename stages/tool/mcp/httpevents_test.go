@@ -16,7 +16,7 @@ func filtered(t testing.TB, stream io.Reader, call any, limit int64) string {
 	t.Helper()
 	id, err := jsonrpc.MakeID(call)
 	require.NoError(t, err)
-	e := newEvents(stream, id, limit, zap.NewNop())
+	e := newEvents(stream, id, limit, &asked{}, zap.NewNop())
 	e.stop = func() {}
 	out, err := io.ReadAll(e)
 	require.NoError(t, err)

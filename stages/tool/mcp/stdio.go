@@ -130,6 +130,7 @@ type stdioConn struct {
 	process  *process.Process
 	lines    *lineReader // of the one goroutine that reads
 	unread   []jsonrpc.Message
+	asked    asked
 	log      *zap.Logger
 	noisy    bool // the program has printed what is no message
 	secrets  redactor

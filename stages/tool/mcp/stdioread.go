@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"go.uber.org/zap"
@@ -25,7 +26,7 @@ func (c *stdioConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 		if err != nil {
 			return nil, io.EOF // however it ended, and whoever ended it
 		}
-		c.unread = c.messages(line)
+		c.unread = slices.DeleteFunc(c.messages(line), func(m jsonrpc.Message) bool { return !c.asked.admit(m) })
 	}
 	message := c.unread[0]
 	c.unread = c.unread[1:]

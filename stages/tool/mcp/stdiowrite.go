@@ -16,6 +16,7 @@ type outgoing struct {
 // Write writes a message. Where the program doesn't read, it waits until ctx ends or the connection is closed. A message that
 // was begun then is still written to its end by writeAll: half a line would spoil the next one.
 func (c *stdioConn) Write(ctx context.Context, message jsonrpc.Message) error {
+	defer c.asked.sent(message)
 	text, err := jsonrpc.EncodeMessage(message)
 	if err != nil {
 		return err
