@@ -21,8 +21,9 @@
 // during a call: whether the call took effect is not known then, and it is not repeated.
 //
 // A server that has ended (its program died, its connection is lost, it has forgotten the session) is started again by the
-// next call, after a pause that grows, and given up after [Server.MaxRestarts] in a row. Calls wait for it meanwhile. The
-// other servers go on.
+// next call, after a pause that grows, and given up after [Server.MaxRestarts] in a row; one at a URL for a minute, after
+// which it is tried again. Calls wait for a start meanwhile, and so do those that the old session surely hasn't run. The other
+// servers go on.
 //
 // A program gets an environment of its own ([Server.Env]): no API key that happens to be in this process's reaches it.
 // Servers are offered nothing of the client's: no files (roots), no model (sampling), no questions to a user (elicitation).
