@@ -20,8 +20,8 @@ import (
 const minSecret = 6
 
 // Redact returns the tool with each secret in its answers, the texts of its errors and its panics replaced by "[secret]": as
-// it is, as it stands in JSON, and as it stands in a URL. Where the tool cut its answer itself ([CutError]), what may be the
-// beginning of a secret at the cut is left out. What a tool makes of a secret (base64, a hash) is not found.
+// it is, as it stands in JSON, and as it stands in a URL. Where the tool cut its answer itself ([CutError]), or quotes the
+// beginning of something in an error ("..."), what may be the beginning of a secret at the cut is left out. What a tool makes of a secret (base64, a hash) is not found.
 //
 // Secrets shorter than 6 bytes are ignored: they would turn up in many a text that has nothing to do with them. Errors keep
 // their texts and the kinds that [Run] knows, but not what they wrap.
@@ -119,9 +119,23 @@ func (r *redactor) err(err error) error {
 		return nil
 	}
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
-		return &RefusedError{Reason: r.text(refused.Reason)}
+		return &RefusedError{Reason: r.errText(refused.Reason)}
 	}
-	return errors.New(r.text(err.Error()))
+	return errors.New(r.errText(err.Error()))
+}
+
+// errText takes secrets out of an error's text, which has no [CutError] to tell where it quotes only the beginning of
+// something: that is where it says "..." or "[cut".
+func (r *redactor) errText(text string) string {
+	text = r.text(text)
+	for _, mark := range []string{"...", "\n[cut"} {
+		pieces := strings.Split(text, mark)
+		for i := range pieces[:len(pieces)-1] {
+			pieces[i] = r.withoutBeginning(pieces[i])
+		}
+		text = strings.Join(pieces, mark)
+	}
+	return text
 }
 
 func (r *redactor) panicked(p *panics.Recovered) error {

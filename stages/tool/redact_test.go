@@ -91,3 +91,17 @@ func TestSecretsThatAreTooShortAreNotLookedFor(t *testing.T) {
 	require.Equal(t, "abcde in abcdefg", runOne(t, tool.Redact(one, "", "a", "abcde"), "").Result)
 	require.Nil(t, tool.Redact(batch.Tool{Name: "theirs"}, secret).Call, "a definition stays one")
 }
+
+func TestAnErrorThatQuotesABeginningDoesNotEndItInASecret(t *testing.T) {
+	for said, want := range map[string]string{
+		"HTTP 500: you sent hunter2-...":                                      "HTTP 500: you sent ...",
+		"exit status 1\nits output:\nhunter2\n[cut: the first 7 of 14 bytes]": "exit status 1\nits output:\n\n[cut: the first 7 of 14 bytes]",
+		"hunter2-secret... and hunter":                                        "[secret]... and hunter",
+	} {
+		redacted := tool.Redact(batch.Tool{Name: "t", Call: func(context.Context, json.RawMessage) (string, error) {
+			return "", errors.New(said)
+		}}, "hunter2-secret")
+		_, err := redacted.Call(t.Context(), nil)
+		require.EqualError(t, err, want)
+	}
+}
