@@ -43,6 +43,9 @@ func freeName(name string, taken map[string]bool) string {
 var launchers = words("npx npm pnpm pnpx yarn bun bunx deno node tsx ts-node uv uvx pipx python python3 pypy pypy3 py docker " +
 	"podman nerdctl go cargo java ruby php perl dotnet bash sh zsh cmd env nice sudo time timeout")
 
+// shells are the launchers that take a whole script for an argument.
+var shells = words("bash sh zsh cmd")
+
 // verbs are what stands between a launcher and the program.
 var verbs = words("run exec dlx x tool start container")
 
@@ -66,7 +69,12 @@ func words(list string) map[string]bool {
 func commandName(command []string) string {
 	rest := command
 	for len(rest) > 1 && launchers[programName(rest[0])] {
-		next := skipLauncher(rest[1:])
+		arguments := rest[1:]
+		if shells[programName(rest[0])] { // the script, which may hold anything
+			script := slices.IndexFunc(arguments, func(word string) bool { return !strings.HasPrefix(word, "-") })
+			arguments = strings.Fields(arguments[max(script, 0)])
+		}
+		next := skipLauncher(arguments)
 		if len(next) == 0 {
 			break
 		}

@@ -46,6 +46,18 @@ func TestAServerIsNamedAfterTheTellingWordOfItsCommand(t *testing.T) {
 	}
 }
 
+func TestAServerOfAShellIsNamedByItsProgram(t *testing.T) {
+	for script, want := range map[string]string{
+		"exec npx -y mcp-server-git --token tok-0123456789": "git",
+		"TOKEN=tok-0123456789 node /opt/weather.js":         "weather",
+		"echo begun >&2; exec weather":                      "echo",
+		"TOKEN=tok-0123456789 exec":                         "sh",
+		"weather":                                           "weather",
+	} {
+		require.Equal(t, want, commandName([]string{"sh", "-c", script}), script)
+	}
+}
+
 func TestAServerIsNamedAfterTheTellingLabelOfItsHost(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://mcp.example.com/mcp":            "example",
