@@ -15,6 +15,7 @@ import (
 
 // open starts the server, or connects to it, and lists its tools.
 func (h *host) open(ctx context.Context) (*session, error) {
+	starting := ctx
 	tooSlow := fmt.Errorf("it was not ready within %v", h.config.StartTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, h.config.StartTimeout, tooSlow)
 	defer cancel()
@@ -23,6 +24,7 @@ func (h *host) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	h.watch(t)
+	defer context.AfterFunc(starting, t.kill)() // there is nothing yet to be ended in good order
 	s, err := connect(ctx, t, h.changed)
 	if err != nil {
 		return nil, startError(ctx, t, err)

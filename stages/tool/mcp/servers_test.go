@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -172,5 +174,30 @@ func TestARunGetsTheModelsCallsAnsweredByAServer(t *testing.T) {
 		require.False(t, e.Error, e.Result)
 		require.Equal(t, calls[i].Arguments, e.Result)
 		require.Equal(t, "s", e.Server)
+	}
+}
+
+func TestAServerThatIsStartingIsKilledWhereConnectingIsCancelled(t *testing.T) {
+	dir := t.TempDir()
+	started, ended := filepath.Join(dir, "started"), filepath.Join(dir, "ended")
+	ctx, cancel := context.WithCancel(t.Context())
+	connected := make(chan error)
+	go func() {
+		_, err := Connect(ctx, Server{Command: []string{"sh", "-c", "echo > started; cat > /dev/null; sleep 1; echo > ended"}, Dir: dir})
+		connected <- err
+	}()
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(started)
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-connected, context.Canceled)
+	require.NoFileExists(t, ended)
+}
+
+func TestWhatAProgramSaysLastIsToldHoweverSoonItEnds(t *testing.T) {
+	for range 50 {
+		_, err := Connect(t.Context(), Server{Command: []string{"sh", "-c", "echo no licence >&2; exit 3"}})
+		require.ErrorContains(t, err, "exit status 3: no licence")
 	}
 }

@@ -145,11 +145,18 @@ type stdioConn struct {
 
 func (c *stdioConn) SessionID() string { return "" }
 
+// leftover is how long the standard error is read on after the program's end, where somebody outside its group holds it open.
+const leftover = time.Second
+
 // Close ends the program in good order and waits until nothing of it is left; kill hurries it.
 func (c *stdioConn) Close() error {
 	c.closeOnce.Do(func() {
 		close(c.closed)
 		c.process.End(context.Background())
+		select {
+		case <-c.silent: // what it wrote last says why it ended
+		case <-time.After(leftover):
+		}
 		c.process.ClosePipes()
 		c.owned.Wait()
 	})
