@@ -19,7 +19,7 @@ type remote struct {
 }
 
 // A server that lists more is broken, or means harm: no model could choose among them.
-const maxTools, maxPages = 5000, 1000
+const maxTools, maxPages, maxListing = 5000, 1000, 32 << 20 // tools, pages, and bytes of them all
 
 // list asks a server for its tools, page by page.
 func (s *session) list(ctx context.Context) ([]*sdk.Tool, error) {
@@ -27,18 +27,25 @@ func (s *session) list(ctx context.Context) ([]*sdk.Tool, error) {
 		return nil, nil
 	}
 	var tools []*sdk.Tool
-	cursor := ""
+	size, cursor := 0, ""
 	seen := map[string]bool{cursor: true}
 	for {
 		page, err := s.client.ListTools(ctx, &sdk.ListToolsParams{Cursor: cursor})
 		if err != nil {
 			return nil, err
 		}
+		text, err := json.Marshal(page.Tools)
+		if err != nil {
+			return nil, err
+		}
+		size += len(text)
 		tools = append(tools, page.Tools...)
 		cursor = page.NextCursor
 		switch {
 		case len(tools) > maxTools:
 			return nil, fmt.Errorf("there are more than %d", maxTools)
+		case size > maxListing:
+			return nil, fmt.Errorf("they take more than %s", bytesText(maxListing))
 		case cursor == "":
 			return tools, nil
 		case seen[cursor]:

@@ -68,7 +68,8 @@ func mortal(t *testing.T, last int) (Server, func() int) {
 }
 
 // runRaw is a server that answers by what its arguments say, each "method=line": the line is written as the answer to that
-// method, ID standing for the request's id, PAGE for the cursor's number plus one. "exit" ends the program, "" answers nothing.
+// method, ID standing for the request's id, PAGE for the cursor's number plus one, MEBIBYTE for as much text. "exit" ends the
+// program, "" answers nothing.
 func runRaw() {
 	answers := make(map[string]string)
 	for _, argument := range os.Args[1:] {
@@ -98,6 +99,7 @@ func runRaw() {
 		default:
 			page, _ := strconv.Atoi(request.Params.Cursor)
 			answer = strings.ReplaceAll(answer, "PAGE", strconv.Itoa(page+1))
+			answer = strings.ReplaceAll(answer, "MEBIBYTE", strings.Repeat("x", 1<<20))
 			fmt.Println(strings.ReplaceAll(answer, "ID", string(request.ID)))
 		}
 	}

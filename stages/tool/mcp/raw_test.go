@@ -36,15 +36,19 @@ func TestAServerThatDoesNotListItsToolsWellIsAnError(t *testing.T) {
 		many = append(many, `{"name":"tPAGE","inputSchema":{"type":"object"}}`)
 	}
 	for answer, want := range map[string]string{
-		list + `{"tools":[],"nextCursor":"7"}}`:                                           "listing its tools: a page points back to one before it",
-		list + `{"tools":[],"nextCursor":"PAGE"}}`:                                        "listing its tools: there are more than 1000 pages",
-		list + `{"tools":[` + strings.Join(many, ",") + `],"nextCursor":"PAGE"}}`:         "listing its tools: there are more than 5000",
+		list + `{"tools":[],"nextCursor":"7"}}`:                                   "listing its tools: a page points back to one before it",
+		list + `{"tools":[],"nextCursor":"PAGE"}}`:                                "listing its tools: there are more than 1000 pages",
+		list + `{"tools":[` + strings.Join(many, ",") + `],"nextCursor":"PAGE"}}`: "listing its tools: there are more than 5000",
+		list + `{"tools":[{"name":"tPAGE","description":"MEBIBYTE","inputSchema":{"type":"object"}}],"nextCursor":"PAGE"}}`: "" +
+			"listing its tools: they take more than 32.0 MiB",
 		`tools/list={"jsonrpc":"2.0","id":ID,"error":{"code":-32603,"message":"broken"}}`: "listing its tools: broken",
 		`tools/list=exit`: "exit status 7: no licence",
-		`tools/list=`:     "it was not ready within 2s",
+		`tools/list=`:     "it was not ready within 500ms",
 	} {
 		server := program(t, "raw", answer)
-		server.StartTimeout = 2 * time.Second
+		if answer == `tools/list=` {
+			server.StartTimeout = 500 * time.Millisecond
+		}
 		_, err := Connect(t.Context(), server)
 		require.ErrorContains(t, err, want)
 	}
