@@ -100,6 +100,24 @@ func TestAProgramThatHangsIsKilledWithItsChildrenWhenTheContextEnds(t *testing.T
 	}
 }
 
+func TestAProgramIsNotAskedToEndWhenTheContextEnds(t *testing.T) {
+	dir := t.TempDir()
+	c := config(t, "polite")
+	c.Env, c.Dir = append(c.Env, "READY=ready"), dir
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for range time.Tick(time.Millisecond) {
+			if read(filepath.Join(dir, "ready")) != "" {
+				break
+			}
+		}
+		cancel()
+	}()
+	_, err := newTool(t, c).Call(ctx, json.RawMessage(`{"a": 1}`))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoFileExists(t, filepath.Join(dir, "asked"))
+}
+
 func TestACallEndsWithItsProgramThoughAChildHoldsTheOutput(t *testing.T) {
 	require.Equal(t, "done", call(t, config(t, "parent"), `{"a": 1}`))
 }

@@ -54,6 +54,14 @@ var programs = map[string]func(){
 		io.WriteString(os.Stdout, strings.Repeat("x", 1<<20))
 		os.Exit(1)
 	},
+	// Tells in a file that it was asked to end.
+	"polite": func() {
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGTERM)
+		must(os.WriteFile(os.Getenv("READY"), []byte("ready"), 0o600))
+		<-asked
+		must(os.WriteFile("asked", nil, 0o600))
+	},
 	"no text":  func() { io.WriteString(os.Stdout, "caf\xe9\n\n") },
 	"stubborn": stubborn,
 	// Leaves a stubborn child behind, which has its output.

@@ -188,6 +188,13 @@ func TestATailKeepsTheLastFourKibibytes(t *testing.T) {
 	}
 }
 
+func TestATailBeginsWithAWholeLine(t *testing.T) {
+	var tail process.Tail
+	_, err := io.WriteString(&tail, "the token is hunter2"+strings.Repeat(" ", 4080)+"\nlast\n")
+	require.NoError(t, err)
+	require.Equal(t, "...last", tail.String())
+}
+
 func TestATailIsOnePrintableLine(t *testing.T) {
 	var tail process.Tail
 	require.Empty(t, tail.String())
