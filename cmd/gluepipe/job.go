@@ -90,7 +90,7 @@ func (j *job) run(ctx context.Context, lookup lookupFunc) error {
 		func() string { return j.advice(nil, true, out) })()
 
 	if err := j.lookAhead(looking, processor, out); err != nil && !j.interrupted.Load() {
-		return out.explain(err)
+		return j.tools.explain(out.explain(err))
 	}
 	if err := out.openResponse(j.settings.response); err != nil {
 		return err
@@ -165,7 +165,7 @@ func (j *job) conclude(ctx context.Context, summary *batch.Summary, err error, o
 	if err == errInterruptedTwice {
 		err = nil // nobody needs to be told
 	}
-	err = errors.Join(out.explain(err), out.writeResponse(context.WithoutCancel(ctx), summary))
+	err = errors.Join(j.tools.explain(out.explain(err)), out.writeResponse(context.WithoutCancel(ctx), summary))
 	if summary.TotalRequests == 0 && err == nil && !j.interrupted.Load() {
 		j.notef("%s holds no requests", j.settings.inputName(j.input))
 	}
@@ -238,5 +238,11 @@ func (j *job) commandAgain(flags ...string) string {
 	if j.settings.overwrite && !given { // the environment or the file says so
 		flags = append(flags, "--overwrite=false")
 	}
-	return commandLine(continuing(j.args, flags))
+	args := continuing(j.args, flags)
+	for i, arg := range args {
+		if strings.HasPrefix(arg, "--mcp=") || i > 0 && args[i-1] == "--mcp" {
+			args[i] = j.tools.withoutSecrets(arg)
+		}
+	}
+	return commandLine(args)
 }

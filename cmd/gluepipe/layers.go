@@ -131,11 +131,20 @@ func settingTexts(flag pflag.Value, value any) ([]string, error) {
 		}
 		texts := make([]string, len(v))
 		for i := range v {
+			switch v[i].(type) {
+			case nil, []any, map[string]any:
+				return nil, fmt.Errorf("want a list of texts: number %d is none", i+1)
+			}
 			texts[i] = fmt.Sprint(v[i])
 		}
 		return texts, nil
 	case map[string]any:
 		if isServers {
+			for name, server := range v {
+				if server == nil {
+					return nil, fmt.Errorf("%s: want a command or a url", name)
+				}
+			}
 			return slices.Sorted(maps.Keys(v)), nil // definitions, which are called by their names
 		}
 		if !isParams {
@@ -181,7 +190,12 @@ func (a *app) readConfigFile(path string, required bool) (map[string]any, error)
 		return nil, usagef("reading the configuration: %w", err)
 	}
 	values, err := yamlparser.Parser().Unmarshal(data)
-	if _, ok := errors.AsType[*yaml.TypeError](err); ok {
+	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
+		for _, text := range wrong.Errors {
+			if strings.Contains(text, " already defined at line ") { // other texts quote values
+				return nil, usagef("%s: %s", path, text)
+			}
+		}
 		return nil, usagef("%s: want lines of the form key: value", path)
 	}
 	if err != nil {

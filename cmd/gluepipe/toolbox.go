@@ -1,17 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/gluepipe/gluepipe/sink"
 	"github.com/gluepipe/gluepipe/stages/batch"
 	"github.com/gluepipe/gluepipe/stages/llm"
 	"github.com/gluepipe/gluepipe/stages/tool"
@@ -34,6 +33,8 @@ type toolbox struct {
 	servers *mcp.Servers // nil: none
 	hide    *strings.Replacer
 
+	calls sync.WaitGroup // of the programs and URLs of the configuration
+
 	mu      sync.Mutex
 	refused map[string]int // calls by tool
 }
@@ -55,6 +56,10 @@ func (a *app) openTools(ctx context.Context, s *settings, lookup lookupFunc, log
 		return nil, err
 	}
 	b := &toolbox{policy: s.toolsPolicy, named: map[string]bool{}, refused: map[string]int{}, hide: v.hide()}
+	for i := range custom {
+		b.named[custom[i].Name] = true
+		custom[i] = b.counted(custom[i])
+	}
 	available := custom
 	if len(servers) > 0 {
 		logger := newLogger(&hiding{log, b.hide}, s.logLevel, s.logFormat)
@@ -71,10 +76,9 @@ func (a *app) openTools(ctx context.Context, s *settings, lookup lookupFunc, log
 			}
 			return nil, &hiddenError{err, b.hide}
 		}
-		available = append(available, b.servers.Tools(namesOf(custom)...)...)
-	}
-	for _, t := range custom {
-		b.named[t.Name] = true
+		// A name means the same whatever else is chosen, and no server can take one that means another tool.
+		taken := append(a.definitions.names(), namesOf(tool.Builtins())...)
+		available = append(available, b.servers.Tools(taken...)...)
 	}
 	if err := b.choose(s.tools, available); err != nil {
 		b.close(ctx)
@@ -128,75 +132,20 @@ func namesOf(tools []batch.Tool) []string {
 	return names
 }
 
-// approve says whether a tool may be called, and counts where it may not.
-func (b *toolbox) approve(ctx context.Context, t *batch.Tool, arguments json.RawMessage) error {
-	if b.mayCall(t.Name) {
-		return nil
-	}
-	err := tool.ApproveReadOnly(ctx, t, arguments)
-	if err != nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.refused[t.Name]++
+// explain says what else may have changed in requests that don't match an output.
+func (b *toolbox) explain(err error) error {
+	if _, changed := errors.AsType[*sink.ChangedError](err); changed && b.servers != nil {
+		return fmt.Errorf("%w; the tools are those that the MCP servers list now: `gluepipe tools` shows them, and --tools keeps to some", err)
 	}
 	return err
 }
 
-// mayCall tells whether a tool may be called, whatever it does.
-func (b *toolbox) mayCall(name string) bool {
-	return b.policy == policyAll || b.policy == "" && b.named[name]
-}
-
-// isRefused tells whether calls of a tool are refused.
-func (b *toolbox) isRefused(ctx context.Context, t *batch.Tool) bool {
-	return !b.mayCall(t.Name) && tool.ApproveReadOnly(ctx, t, nil) != nil
-}
-
-// notes tells people what is refused, before it is asked for.
-func (b *toolbox) notes(ctx context.Context) (notes []string) {
-	refused := map[string][]string{}
-	for i := range b.tools {
-		if t := &b.tools[i]; b.isRefused(ctx, t) {
-			refused[t.Server] = append(refused[t.Server], t.Name)
-		}
+// withoutSecrets hides in a text what is hidden in answers of tools.
+func (b *toolbox) withoutSecrets(text string) string {
+	if b.hide == nil {
+		return text
 	}
-	for _, server := range slices.Sorted(maps.Keys(refused)) {
-		notes = append(notes, fmt.Sprintf("%s: calls of %s are refused, which may change something; allow them with --tools NAME,... or --tools-policy all",
-			cmp.Or(server, "tools"), strings.Join(refused[server], ", ")))
-	}
-	return notes
-}
-
-// refusals tells people what was refused, or is "".
-func (b *toolbox) refusals() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	total := 0
-	var each []string
-	for _, name := range slices.Sorted(maps.Keys(b.refused)) {
-		total += b.refused[name]
-		each = append(each, fmt.Sprintf("%s %s", commas(b.refused[name]), name))
-	}
-	if total == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s refused by the tools policy: %s", plural(total, "tool call"), strings.Join(each, ", "))
-}
-
-// close ends the servers. It may be called on nil.
-func (b *toolbox) close(ctx context.Context) {
-	if b != nil && b.servers != nil {
-		_ = b.servers.Close(context.WithoutCancel(ctx)) // an error of a server that ends is nobody's any more
-	}
-}
-
-// kill ends the servers at once.
-func (b *toolbox) kill(ctx context.Context) {
-	if b != nil && b.servers != nil {
-		ctx, cancel := context.WithCancel(ctx)
-		cancel()
-		_ = b.servers.Close(ctx)
-	}
+	return b.hide.Replace(text)
 }
 
 // mcpServers returns the servers that are asked for.

@@ -66,7 +66,7 @@ func (a *app) listTools(ctx context.Context, s *settings, lookup lookupFunc, asJ
 	for i := range tools.tools {
 		t := &tools.tools[i]
 		if asJSON {
-			err = writeToolJSON(out, t, tools.isRefused(ctx, t))
+			err = writeToolJSON(a.records(out), t, tools.isRefused(ctx, t))
 		} else {
 			err = writeTool(out, t, tools.isRefused(ctx, t))
 		}

@@ -69,9 +69,16 @@ func (a *app) callTool(ctx context.Context, s *settings, lookup lookupFunc, call
 	execution := tool.Run(ctx, tools.tools, []batch.ToolCall{call}, tool.RunOptions{
 		Timeout: s.toolTimeout, MaxResult: s.maxToolResult, Turn: 1, Approve: tools.approve,
 	})[0]
-	if execution.Error {
+	switch {
+	case ctx.Err() != nil:
+		return statusError(exitInterrupted)
+	case execution.Error:
 		return fmt.Errorf("%s: %s", call.Name, strings.TrimPrefix(execution.Result, "error: "))
 	}
-	_, err = io.WriteString(a.out, strings.TrimSuffix(execution.Result, "\n")+"\n")
+	answer := strings.TrimSuffix(execution.Result, "\n") + "\n"
+	if isTerminal(a.out) {
+		answer = printable(answer)
+	}
+	_, err = io.WriteString(a.out, answer)
 	return err
 }

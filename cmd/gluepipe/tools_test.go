@@ -57,13 +57,18 @@ func serverCommand(t *testing.T) string {
 func serverURL(t *testing.T, name string, sent *http.Header) string {
 	t.Helper()
 	server := weatherServer(name)
-	handler := sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
+	return serve(t, func(r *http.Request) *sdk.Server {
 		if sent != nil {
 			*sent = r.Header.Clone()
 		}
 		return server
-	}, nil)
-	listening := httptest.NewServer(handler)
+	})
+}
+
+// serve listens with a server for each request, and returns where.
+func serve(t *testing.T, server func(*http.Request) *sdk.Server) string {
+	t.Helper()
+	listening := httptest.NewServer(sdk.NewStreamableHTTPHandler(server, nil))
 	t.Cleanup(listening.Close)
 	return listening.URL
 }
@@ -286,6 +291,10 @@ func TestAServerThatCannotBeHadEndsTheRunBeforeItBegins(t *testing.T) {
 		"nothing":          {"", "want a command or a URL, got nothing"},
 		"a password":       {"https://me:secret@example.com/mcp", "want a URL without a user and a password"},
 		"nobody listens":   {"http://127.0.0.1:1/mcp", "refused"},
+		"a program inside": {"server <(secrets)", "is not one plain command: it runs a command within itself"},
+		"another scheme":   {"ws://127.0.0.1/mcp", "the URL is not valid"},
+		"a URL and more":   {"http://127.0.0.1:1/mcp --header x", "want a URL alone"},
+		"blanks around":    {" HTTP://127.0.0.1:1/mcp ", "refused"},
 		"an unset setting": {"server $NO_SUCH_VARIABLE", "the variable NO_SUCH_VARIABLE is set neither"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -300,12 +309,17 @@ func TestAServerThatCannotBeHadEndsTheRunBeforeItBegins(t *testing.T) {
 
 func TestWrongDefinitionsNameTheirLine(t *testing.T) {
 	for file, want := range map[string]string{
-		"mcp:\n  files:\n    comand: x\n":                                                     "gluepipe.yaml: mcp: line 3: files: comand: unknown key; the keys are: args, command, ",
-		"mcp:\n  files: {}\n":                                                                 "gluepipe.yaml: mcp: line 2: files: want a command or a url",
-		"mcp:\n  files: {command: x, url: http://x}\n":                                        "line 2: files: want a command or a url",
-		"mcp:\n  files: {url: http://x, env: [A]}\n":                                          "line 2: files: env and dir are for commands",
-		"mcp:\n  files: {command: x, headers: {a: b}}\n":                                      "line 2: files: headers are for a url",
-		"mcp:\n  files: {command: x, max_concurrent: many}\n":                                 `line 2: files: max_concurrent: want a whole number, got "many"`,
+		"mcp:\n  files:\n    comand: x\n":                     "gluepipe.yaml: mcp: line 3: files: comand: unknown key; the keys are: args, command, ",
+		"mcp:\n  files: {}\n":                                 "gluepipe.yaml: mcp: line 2: files: want a command or a url",
+		"mcp:\n  files: {command: x, url: http://x}\n":        "line 2: files: want a command or a url",
+		"mcp:\n  files: {url: http://x, env: [A]}\n":          "line 2: files: env and dir are for commands",
+		"mcp:\n  files: {command: x, headers: {a: b}}\n":      "line 2: files: headers are for a url",
+		"mcp:\n  files: {command: x, max_concurrent: many}\n": `line 2: files: max_concurrent: want a whole number, got "many"`,
+		"mcp:\n  files:\n":                                    "gluepipe.yaml: mcp: files: want a command or a url",
+		"mcp:\n  - x\n  -\n":                                  "gluepipe.yaml: mcp: want a list of texts: number 2 is none",
+		"mcp:\n  - command: x\n":                              "gluepipe.yaml: mcp: want a list of texts: number 1 is none",
+		"mcp:\n  files: x\n  files: y\n":                      `gluepipe.yaml: line 3: mapping key "files" already defined at line 2`,
+		"custom_tools:\n  - {name: a, command: [echo]}\n  - {name: a, command: [cat]}\n": `custom_tools: line 3: tool 2: "a" is there twice`,
 		"custom_tools: x\n":                                                                   "custom_tools: want a list of tools",
 		"custom_tools:\n  - command: [x]\n":                                                   "custom_tools: line 2: tool 1: want a name",
 		"custom_tools:\n  - name: a\n":                                                        "custom_tools: line 2: tool 1: a: want a command or a url",

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sourcegraph/conc/panics"
 	"mvdan.cc/sh/v3/shell"
 )
 
@@ -23,6 +24,8 @@ var (
 	assignment = regexp.MustCompile(`^(\w+)=`)
 	// secretName is what variables and headers are called whose values are secrets.
 	secretName = regexp.MustCompile(`(?i)(key|token|secret|pass|auth|cookie|credential)`)
+	// secretOption is how a command gives a secret by name: an option, a variable, a header.
+	secretOption = regexp.MustCompile(`(?i)^([\w-]*(?:key|token|secret|password|passwd)|authorization)(?:[=:]\s*(.*))?$`)
 	// plainName is what variables are called that say where and how programs run.
 	plainName = regexp.MustCompile(`^(HOME|USER|LOGNAME|PATH|PWD|SHELL|TERM|LANG|LC_\w+|TZ|TMPDIR|HOSTNAME)$`)
 )
@@ -30,6 +33,22 @@ var (
 // expand fills in ${NAME}. What it fills in counts as a secret, unless the name says that it is none: other values could stand
 // in the text itself.
 func (v *variables) expand(text string) (string, error) {
+	return v.replace(text, func(name string) bool { return !plainName.MatchString(name) })
+}
+
+// words fills in ${NAME} in a program's arguments, where names tell which values are secrets: others are paths and the like.
+func (v *variables) words(list []string) (filled []string, err error) {
+	filled = make([]string, len(list))
+	for i, word := range list {
+		if filled[i], err = v.replace(word, secretName.MatchString); err != nil {
+			return nil, err
+		}
+	}
+	v.keepGiven(filled)
+	return filled, nil
+}
+
+func (v *variables) replace(text string, isSecret func(name string) bool) (string, error) {
 	var missing error
 	text = reference.ReplaceAllStringFunc(text, func(found string) string {
 		name := reference.FindStringSubmatch(found)[1]
@@ -37,7 +56,7 @@ func (v *variables) expand(text string) (string, error) {
 		if !ok {
 			missing = cmp.Or(missing, notSet(name))
 		}
-		if !plainName.MatchString(name) {
+		if isSecret(name) {
 			v.secrets = append(v.secrets, value)
 		}
 		return value
@@ -90,20 +109,40 @@ func (v *variables) keep(name, value string) {
 	}
 }
 
+// keepGiven remembers the secrets that stand in a command: --token x, --api-key=x, "Authorization: Bearer x".
+func (v *variables) keepGiven(words []string) {
+	for i, word := range words {
+		match := secretOption.FindStringSubmatch(word)
+		switch {
+		case match == nil:
+		case match[2] != "":
+			v.keep(match[1], match[2])
+		case strings.HasPrefix(word, "-") && i+1 < len(words):
+			v.keep(match[1], words[i+1])
+		}
+	}
+}
+
 // split takes a command apart as a shell would, without running one: quotes, backslashes, variables and ~ count.
 func (v *variables) split(text string) ([]string, error) {
 	var missing error
-	words, err := shell.Fields(text, func(name string) string {
-		value, ok := v.lookup(name)
-		if !ok && strings.Contains(text, name) { // the library looks for some of the shell's own besides
-			missing = cmp.Or(missing, notSet(name))
-		}
-		v.keep(name, value)
-		return value
+	var words []string
+	err := errors.New("it runs a command within itself")
+	// The library panics at <(one).
+	_ = panics.Try(func() {
+		words, err = shell.Fields(text, func(name string) string {
+			value, ok := v.lookup(name)
+			if !ok && strings.Contains(text, name) { // the library looks for some of the shell's own besides
+				missing = cmp.Or(missing, notSet(name))
+			}
+			v.keep(name, value)
+			return value
+		})
 	})
+	v.keepGiven(words)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%q is not one plain command: %w", text, err)
+	case err != nil: // without the text, which may hold secrets
+		return nil, fmt.Errorf("it is not one plain command: %w", err)
 	case missing != nil:
 		return nil, missing
 	case len(words) == 0:
