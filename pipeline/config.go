@@ -46,8 +46,7 @@ type Config struct {
 	MaxToolResult int64
 	// ApproveTool is asked before a tool is run. Its error refuses the call: the tool is not run, and the model is answered
 	// "error: refused: " and the error's text. It is called by many goroutines at once, and may wait until its context
-	// ends. Default: all are approved. tool.ApproveReadOnly
-	// approves the tools that change nothing.
+	// ends. Default: all are approved. tool.ApproveReadOnly approves the tools that change nothing.
 	ApproveTool func(ctx context.Context, t *batch.Tool, arguments json.RawMessage) error
 
 	// Schema is the JSON schema that answers follow: Result.StructuredOutput is then the answer's JSON, which was checked.
