@@ -56,7 +56,7 @@ func (s *toolSettings) callFlags(flags *pflag.FlagSet) {
 
 func (s *toolSettings) policyFlag(flags *pflag.FlagSet) {
 	choice(flags, &s.toolsPolicy, "tools-policy",
-		"refuse calls that may change something, or none (default: of tools that only a server names)", policyReadOnly, policyAll)
+		"which tools may be called: those that change nothing, or all (default: the first, and what you name)", policyReadOnly, policyAll)
 }
 
 func (s *toolSettings) boundFlags(flags *pflag.FlagSet) {

@@ -190,6 +190,7 @@ func (t *customTool) make(v *variables) (made batch.Tool, err error) {
 	if t.http.URL != "" {
 		config := t.http
 		if config.URL, err = v.expand(config.URL); err == nil {
+			v.keepPassword(config.URL)
 			config.Header, err = v.header(config.Header)
 		}
 		if err == nil {

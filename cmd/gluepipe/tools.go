@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 
@@ -25,7 +24,7 @@ defines, and the built-in ones that --tools names. It starts the servers, asks t
 		Example: `  # What can this server do?
   gluepipe tools --mcp 'npx -y @modelcontextprotocol/server-everything'
 
-  # One JSON object a line.
+  # One JSON object a line, with the whole schema of the arguments.
   gluepipe tools --tools calculate,now --json
 
   # Try one.
@@ -86,7 +85,10 @@ func writeTool(w io.Writer, t *batch.Tool, refused bool) error {
 	for line := range strings.Lines(strings.TrimSpace(t.Description)) {
 		lines = append(lines, "  "+strings.TrimRight(line, "\r\n"))
 	}
-	for _, line := range append(lines, fmt.Sprintf("  %s", parametersOf(t)), "") {
+	for _, line := range parameterLines(t) {
+		lines = append(lines, "    "+line)
+	}
+	for _, line := range append(lines, "") {
 		if err := writeLine(w, "%s", line); err != nil {
 			return err
 		}

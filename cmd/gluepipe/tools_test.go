@@ -190,10 +190,12 @@ custom_tools:
 	got := gluepipe(t, "", nil, "tools")
 	require.Equal(t, `shout (read-only)
   Shouts a word.
-  {"type":"object","properties":{"word":{"type":"string"},"more":{"type":"string"}},"required":["word"]}
+    word (string, required)
+    more (string)
 
 search
-  {"type":"object","properties":{"place":{"type":"string"},"query":{"type":"string"}},"required":["place"]}
+    place (string, required)
+    query (string)
 
 `, got.stdout)
 	got = gluepipe(t, `{"user_message": "please shout"}`+"\n", nil, "run", "-", "--model", "mock:echo")

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -81,6 +83,19 @@ mcp:
 	require.NotContains(t, got.stderr, secret)
 }
 
+func TestThePasswordOfAURLIsHiddenInAnswers(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		fmt.Fprintf(w, "%s, %s", user, password)
+	}))
+	t.Cleanup(api.Close)
+	inTempDir(t, map[string]string{"gluepipe.yaml": `
+custom_tools: [{name: who, url: "` + strings.Replace(api.URL, "://", "://me:pass-0123456789@", 1) + `/", allow_private: true}]
+`})
+	got := gluepipe(t, "", nil, "tools", "call", "who")
+	require.Equal(t, "me, [secret]\n", got.stdout, got.stderr)
+}
+
 func TestWhoIsRefusedForChangedToolsIsToldWhereTheyComeFrom(t *testing.T) {
 	inTempDir(t, nil)
 	args := []string{"run", "-", "-o", "out.jsonl", "--model", "mock:echo", "--mcp"}
@@ -127,4 +142,34 @@ custom_tools: [{name: hang, command: [sh, -c, 'echo $$ > pid; exec sleep 1000']}
 			require.ErrorIs(t, syscall.Kill(server, 0), syscall.ESRCH)
 		})
 	}
+}
+
+func TestToolsTellsPeopleWhichArgumentsAToolTakes(t *testing.T) {
+	inTempDir(t, map[string]string{"gluepipe.yaml": `
+custom_tools:
+  - name: convert
+    command: [echo]
+    parameters:
+      type: object
+      properties:
+        scale: {enum: [linear, log, 2], default: log, description: "Of the axis.\nOr not."}
+        amount: {type: number, description: How much.}
+        to: {type: [string, "null"], default: null}
+      required: [amount]
+  - {name: plain, command: [echo]}
+  - {name: odd, command: [echo], parameters: {type: object, properties: {a: true}}}
+`})
+	got := gluepipe(t, "", nil, "tools")
+	require.Equal(t, `convert
+    amount (number, required): How much.
+    scale (one of linear|log|2, default log): Of the axis. Or not.
+    to (string or null)
+
+plain
+    no arguments
+
+odd
+    {"type":"object","properties":{"a":true}}
+
+`, got.stdout, got.stderr)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -106,6 +107,14 @@ func (v *variables) header(h http.Header) (http.Header, error) {
 func (v *variables) keep(name, value string) {
 	if secretName.MatchString(name) {
 		v.secrets = append(v.secrets, value, value[strings.LastIndexByte(value, ' ')+1:])
+	}
+}
+
+// keepPassword remembers the password of a URL.
+func (v *variables) keepPassword(address string) {
+	if u, err := url.Parse(address); err == nil && u.User != nil {
+		password, _ := u.User.Password()
+		v.secrets = append(v.secrets, password)
 	}
 }
 
