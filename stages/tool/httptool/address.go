@@ -75,7 +75,7 @@ func checkHost(host string, allowPrivate bool) error {
 	address, err := netip.ParseAddr(strings.Trim(name, "[]"))
 	local := err == nil && !public(address) || err != nil && strings.EqualFold(strings.TrimSuffix(name, "."), "localhost")
 	if local && !allowPrivate {
-		return fmt.Errorf("%s is not a public address: AllowPrivate lets the tool reach it", host)
+		return fmt.Errorf("%s is not a public address: AllowPrivate (allow_private) lets the tool reach it", host)
 	}
 	return nil
 }
