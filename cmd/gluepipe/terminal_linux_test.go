@@ -120,6 +120,30 @@ func TestAFileOrPipeGetsTheBytesThatATerminalDoesNot(t *testing.T) {
 	require.Equal(t, fromPipe, fromTerminal)
 }
 
+func TestNothingThatToolsSayControlsATerminal(t *testing.T) {
+	inTempDir(t, map[string]string{
+		"evil": evil,
+		"gluepipe.yaml": `
+custom_tools:
+  - {name: say, description: "bidi \u202e C1 \u009b", command: [cat, evil]}
+`,
+	})
+	for name, args := range map[string][]string{
+		"an answer":   {"tools", "call", "say"},
+		"a list":      {"tools"},
+		"a JSON list": {"tools", "--json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			screen, terminal := newTerminal(t)
+			cmd := program(t, args...)
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+			text := shown(t, cmd, screen, terminal)
+			require.NotEmpty(t, text)
+			require.False(t, strings.ContainsFunc(strings.ReplaceAll(text, "\r\n", "\n"), controls), "%q", text)
+		})
+	}
+}
+
 // A terminal that is closed hangs up, and takes nothing more.
 func TestARunWhoseTerminalIsClosedFinishesWhatIsInFlight(t *testing.T) {
 	g := newGate()
