@@ -96,6 +96,16 @@ custom_tools: [{name: who, url: "` + strings.Replace(api.URL, "://", "://me:pass
 	require.Equal(t, "me, [secret]\n", got.stdout, got.stderr)
 }
 
+func TestSecretsInWhatServersLogAreHidden(t *testing.T) {
+	const secret = "tok-0123456789"
+	inTempDir(t, nil)
+	got := gluepipe(t, "", nil, "tools", "--log-level", "debug",
+		"--mcp", `sh -c 'echo "got $2" >&2; exec "$0" "$1"' `+serverCommand(t)+" X_TOKEN="+secret)
+	require.Zero(t, got.code, got.stderr)
+	require.Contains(t, got.stderr, "got X_TOKEN=[secret]")
+	require.NotContains(t, got.stderr, secret)
+}
+
 func TestWhoIsRefusedForChangedToolsIsToldWhereTheyComeFrom(t *testing.T) {
 	inTempDir(t, nil)
 	args := []string{"run", "-", "-o", "out.jsonl", "--model", "mock:echo", "--mcp"}
