@@ -12,7 +12,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -241,3 +243,18 @@ func TestMCPServersOfNPMEndWithAKilledRunWhichCanBeContinued(t *testing.T) {
 
 // whole returns the lines of an output that are whole: the last may be torn.
 func whole(text string) string { return text[:strings.LastIndexByte(text, '\n')+1] }
+
+// killProcessWith waits for the process that has mark as an argument, unless it is the given one, and kills it. It returns
+// its id.
+func killProcessWith(t *testing.T, mark string, not int) (killed int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		ids := processesWith(t, mark)
+		if len(ids) != 1 || ids[0] == not {
+			return false
+		}
+		killed = ids[0]
+		return syscall.Kill(killed, syscall.SIGKILL) == nil
+	}, 20*time.Second, 5*time.Millisecond, "no process with the argument %s", mark)
+	return killed
+}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -36,21 +35,6 @@ func requireNoProcessWith(t *testing.T, mark string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return len(processesWith(t, mark)) == 0 }, 10*time.Second, 10*time.Millisecond,
 		"processes with the argument %s are left", mark)
-}
-
-// killProcessWith waits for the process that has mark as an argument, unless it is the given one, and kills it. It returns
-// its id.
-func killProcessWith(t *testing.T, mark string, not int) (killed int) {
-	t.Helper()
-	require.Eventually(t, func() bool {
-		ids := processesWith(t, mark)
-		if len(ids) != 1 || ids[0] == not {
-			return false
-		}
-		killed = ids[0]
-		return syscall.Kill(killed, syscall.SIGKILL) == nil
-	}, 20*time.Second, 5*time.Millisecond, "no process with the argument %s", mark)
-	return killed
 }
 
 // peakResident returns the bytes of memory that a running process has had at most.
