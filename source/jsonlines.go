@@ -123,6 +123,13 @@ var syntaxOffset = func() int64 {
 // column returns the place of the byte at offset as people count it: in characters, from 1.
 func column(line []byte, offset int64) int {
 	offset = min(max(offset, 0), int64(len(line)-1)) // JSON that ends early is wrong beyond its end
+	begin := offset                                  // of the character that the byte belongs to
+	for begin > 0 && !utf8.RuneStart(line[begin]) {
+		begin--
+	}
+	if r, size := utf8.DecodeRune(line[begin:]); r != utf8.RuneError && begin+int64(size) > offset {
+		offset = begin
+	}
 	return utf8.RuneCount(line[:offset]) + 1
 }
 

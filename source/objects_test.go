@@ -120,6 +120,7 @@ func FuzzObjects(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Add([]byte(`{"a":1,"a":null,"b":-0.0e1,"c":[[]]}`))
+	f.Add([]byte(`"ӿ`))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		options := source.ObjectsOptions{MaxLineBytes: 64}
 		events := readTable(t, source.Objects(bytes.NewReader(input), options))
