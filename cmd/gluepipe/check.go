@@ -23,7 +23,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check INPUT",
 		Short: "Validate requests, and call nothing",
 		Long: `check reads INPUT ("-" is standard input) as run would, prints each line that is wrong, counts the requests
-and estimates their tokens. It calls nothing and needs no key. The exit code is 3 if a line is wrong.`,
+and estimates their tokens. It calls no model and needs no key; MCP servers are started, to know their tools. The exit
+code is 3 if a line is wrong.`,
 		Example: `  gluepipe check requests.jsonl
 
   # What is left to do of a run?

@@ -124,7 +124,7 @@ func (s *settings) outputFlags(flags *pflag.FlagSet) {
 	choice(flags, &s.fsync, "fsync", "when results are flushed to the disk: each second, after each batch, or by the system",
 		"interval", "always", "never")
 	toggle(flags, &s.ordered, "ordered", "write results in the order of the input")
-	toggle(flags, &s.dryRun, "dry-run", "print the bodies that would be sent, and call nothing")
+	toggle(flags, &s.dryRun, "dry-run", "print the bodies that would be sent, and call no model")
 }
 
 func (s *settings) providerFlags(flags *pflag.FlagSet) {
