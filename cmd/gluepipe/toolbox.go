@@ -114,7 +114,8 @@ func (b *toolbox) choose(names []string, available []batch.Tool) error {
 	}
 	if at := slices.Index(chosen, everything); at >= 0 {
 		rest := slices.DeleteFunc(namesOf(available), func(name string) bool { return slices.Contains(names, name) })
-		chosen = slices.Concat(chosen[:at], rest, chosen[at+1:])
+		again := func(name string) bool { return name == everything }
+		chosen = slices.Concat(chosen[:at], rest, slices.DeleteFunc(slices.Clone(chosen[at+1:]), again))
 	}
 	for _, name := range names {
 		b.named[name] = true

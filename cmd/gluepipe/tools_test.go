@@ -116,6 +116,7 @@ func TestToolsOfAWholeServerThatMayChangeSomethingAreRefused(t *testing.T) {
 		"all that are there":         {[]string{"--tools", "*"}, true},
 		"named":                      {[]string{"--tools", "erase_weather"}, false},
 		"named beside the rest":      {[]string{"--tools", "*,erase_weather"}, false},
+		"the rest, twice":            {[]string{"--tools", "*,*"}, true},
 		"all are allowed":            {[]string{"--tools-policy", "all"}, false},
 		"named, yet none is allowed": {[]string{"--tools", "erase_weather", "--tools-policy", "read-only"}, true},
 	} {
