@@ -9,6 +9,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -19,6 +20,7 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/gluepipe/gluepipe/examples/data"
 	"github.com/gluepipe/gluepipe/examples/internal/example"
 	"github.com/gluepipe/gluepipe/examples/mcp/weather"
 	"github.com/gluepipe/gluepipe/pipeline"
@@ -29,7 +31,6 @@ import (
 
 func main() {
 	transport := flag.String("transport", "in-process", "how the server is reached: in-process, stdio or http")
-	requests := flag.String("requests", "examples/data/mcp.jsonl", "a file of requests")
 	flag.Parse()
 	ctx := context.Background()
 	if flag.Arg(0) == "serve" {
@@ -38,12 +39,12 @@ func main() {
 		}
 		return
 	}
-	if err := run(ctx, os.Stdout, *transport, *requests); err != nil {
+	if err := run(ctx, os.Stdout, *transport); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, w io.Writer, transport, path string) (err error) {
+func run(ctx context.Context, w io.Writer, transport string) (err error) {
 	server, stop, err := reach(transport)
 	if err != nil {
 		return err
@@ -64,11 +65,7 @@ func run(ctx context.Context, w io.Writer, transport, path string) (err error) {
 		return err
 	}
 	defer processor.Close()
-	requests, err := source.OpenJSONL(path)
-	if err != nil {
-		return err
-	}
-	for result, err := range processor.Stream(ctx, requests) {
+	for result, err := range processor.Stream(ctx, source.JSONL(bytes.NewReader(data.MCP))) {
 		if err != nil {
 			return err
 		}

@@ -43,7 +43,7 @@ A: Name three capitals, please.
 `
 
 func overTransport(transport string) func(context.Context, io.Writer) error {
-	return func(ctx context.Context, w io.Writer) error { return run(ctx, w, transport, "../data/mcp.jsonl") }
+	return func(ctx context.Context, w io.Writer) error { return run(ctx, w, transport) }
 }
 
 func TestTheSameRequestsHaveTheSameResultsHoweverTheServerIsReached(t *testing.T) {
