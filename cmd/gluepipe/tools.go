@@ -41,7 +41,7 @@ defines, and the built-in ones that --tools names. It starts the servers, asks t
 	s.choiceFlags(cmd.Flags())
 	s.policyFlag(cmd.Flags())
 	s.toolsCommonFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	toggle(cmd.Flags(), &asJSON, "json", "one JSON object a line")
 	call := a.toolsCallCommand()
 	call.Flags().SortFlags = false
 	completeChoices(call)

@@ -21,7 +21,8 @@ const minSecret = 6
 
 // Redact returns the tool with each secret in its answers, the texts of its errors and its panics replaced by "[secret]": as
 // it is, as it stands in JSON, and as it stands in a URL. Where the tool cut its answer itself ([CutError]), or quotes the
-// beginning of something in an error ("..."), what may be the beginning of a secret at the cut is left out. What a tool makes of a secret (base64, a hash) is not found.
+// beginning of something in an error ("..."), what may be the beginning of a secret at the cut is left out. What a tool makes
+// of a secret (base64, a hash) is not found.
 //
 // Secrets shorter than 6 bytes are ignored: they would turn up in many a text that has nothing to do with them. Errors keep
 // their texts and the kinds that [Run] knows, but not what they wrap.

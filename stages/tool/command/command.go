@@ -37,7 +37,7 @@ func New(c Config) (batch.Tool, error) {
 	}
 	t.ReadOnly, t.Destructive, t.Timeout = c.ReadOnly, c.Destructive, c.Timeout
 	if n := cmp.Or(c.MaxConcurrent, defaultMaxConcurrent); n > 0 {
-		t.Acquire = make(places, n).acquire
+		t.Acquire = tool.Limit(n)
 	}
 	return t, nil
 }
@@ -62,16 +62,4 @@ func (c *command) call(ctx context.Context, arguments json.RawMessage) (string, 
 		return "", fmt.Errorf("arguments: %w", err)
 	}
 	return run(ctx, program, stdin, c.maxOutput)
-}
-
-// places bounds the calls at once.
-type places chan struct{}
-
-func (p places) acquire(ctx context.Context) (release func(), err error) {
-	select {
-	case p <- struct{}{}:
-		return func() { <-p }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 }

@@ -2,7 +2,6 @@ package httptool
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,19 +95,6 @@ func newTool(c *Config) (batch.Tool, error) {
 		return batch.Tool{}, err
 	}
 	made.ReadOnly, made.Destructive, made.Timeout = c.ReadOnly, c.Destructive, c.Timeout
-	made.Acquire = places(maxConcurrent)
+	made.Acquire = tool.Limit(maxConcurrent)
 	return made, nil
-}
-
-// places returns how one of n places is waited for.
-func places(n int) func(context.Context) (func(), error) {
-	taken := make(chan struct{}, n)
-	return func(ctx context.Context) (func(), error) {
-		select {
-		case taken <- struct{}{}:
-			return func() { <-taken }, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
 	"github.com/gluepipe/gluepipe/stages/tool"
@@ -29,12 +28,9 @@ func (h *host) tool(r remote) batch.Tool {
 
 // acquire waits for a place among the calls in flight, and until the server runs: a restart takes nothing of a call's time.
 func (h *host) acquire(ctx context.Context) (release func(), err error) {
-	select {
-	case h.places <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	if release, err = h.limit(ctx); err != nil {
+		return nil, err
 	}
-	release = sync.OnceFunc(func() { <-h.places })
 	if _, err := h.session(ctx); err != nil {
 		release()
 		return nil, err

@@ -119,9 +119,10 @@ func TestCallsInFlightAreBounded(t *testing.T) {
 	require.EqualError(t, err, "enough")
 	for _, release := range releases {
 		release()
-		release() // a second time gives back nothing
 	}
-	require.Empty(t, s.hosts[0].places)
+	release, err := busy.Acquire(t.Context())
+	require.NoError(t, err)
+	release()
 }
 
 func TestAnAnswerThatIsTooLongFailsItsCall(t *testing.T) {

@@ -7,15 +7,17 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/gluepipe/gluepipe/stages/tool"
 )
 
 // host keeps one server going: it owns the server's sessions, one after the other, and hands the current one to calls.
 type host struct {
 	config  Server
-	places  chan struct{} // one for each call in flight
-	wanted  chan struct{} // a call needs a session
-	changed chan struct{} // the server says that its tools have changed
-	done    chan struct{} // closed when nothing is left of the server
+	limit   func(context.Context) (func(), error) // of the calls in flight
+	wanted  chan struct{}                         // a call needs a session
+	changed chan struct{}                         // the server says that its tools have changed
+	done    chan struct{}                         // closed when nothing is left of the server
 
 	mu        sync.Mutex
 	now       state
@@ -34,7 +36,7 @@ type state struct {
 func newHost(config Server) *host {
 	return &host{
 		config:  config,
-		places:  make(chan struct{}, config.MaxConcurrent),
+		limit:   tool.Limit(config.MaxConcurrent),
 		wanted:  make(chan struct{}, 1),
 		changed: make(chan struct{}, 1),
 		done:    make(chan struct{}),

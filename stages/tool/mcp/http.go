@@ -26,7 +26,7 @@ type httpTransport struct {
 
 // newHTTPTransport returns the transport of one session with the server at an address. Its kill is called once the session
 // is closed: connections stay open until then.
-func newHTTPTransport(s *Server, log *zap.Logger) (sdk.Transport, error) {
+func newHTTPTransport(s *Server, log *zap.Logger) (*httpTransport, error) {
 	target, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, errors.New("the URL is not valid") // the error would repeat it

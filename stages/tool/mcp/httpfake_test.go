@@ -99,7 +99,7 @@ func dial(t *testing.T, s Server) (*sdk.ClientSession, error) {
 	s = s.withDefaults()
 	transport, err := newHTTPTransport(&s, zap.NewNop())
 	require.NoError(t, err)
-	t.Cleanup(transport.(*httpTransport).kill)
+	t.Cleanup(transport.kill)
 	client := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, &sdk.ClientOptions{
 		Capabilities: &sdk.ClientCapabilities{},
 	})
@@ -114,9 +114,8 @@ func dial(t *testing.T, s Server) (*sdk.ClientSession, error) {
 func opened(t *testing.T, url string) (*sdk.ClientSession, *httpTransport) {
 	t.Helper()
 	s := Server{URL: url}.withDefaults()
-	made, err := newHTTPTransport(&s, s.Logger)
+	transport, err := newHTTPTransport(&s, s.Logger)
 	require.NoError(t, err)
-	transport := made.(*httpTransport)
 	session, err := sdk.NewClient(&sdk.Implementation{Name: "test"}, nil).Connect(t.Context(), transport, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() {

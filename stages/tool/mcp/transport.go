@@ -25,11 +25,7 @@ func newTransport(s *Server) (transport, error) {
 	case s.InProcess != nil:
 		return &inProcess{s.InProcess}, nil
 	case s.URL != "":
-		t, err := newHTTPTransport(s, log)
-		if err != nil {
-			return nil, err
-		}
-		return t.(*httpTransport), nil
+		return newHTTPTransport(s, log)
 	}
 	return newStdioTransport(s, log)
 }
