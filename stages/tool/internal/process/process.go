@@ -97,12 +97,11 @@ func (p *Process) Kill() { p.group.signal(kill) }
 // the group after 2 s more, or as soon as ctx ends.
 func (p *Process) End(ctx context.Context) {
 	p.Stdin.Close()
-	if !p.wait(ctx) {
+	if !p.wait(ctx) && ctx.Err() == nil {
 		p.group.signal(terminate)
-		if !p.wait(ctx) {
-			p.Kill()
-		}
+		p.wait(ctx)
 	}
+	p.Kill() // nobody, where it has ended
 	<-p.done
 }
 
