@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"time"
 )
 
 var errUsage = errors.New("usage: bench file|memory|limit [-n REQUESTS] [-c CALLS-IN-FLIGHT] [-latency OF-EACH-ANSWER]")
@@ -38,13 +39,17 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	n := flags.Int("n", 0, "")
 	inFlight := flags.Int("c", 64, "")
 	latency := flags.Duration("latency", 0, "")
+	tools := flags.Bool("tools", false, "")
+	failEvery := flags.Int("fail-every", 0, "")
+	failStatus := flags.Int("fail-status", 503, "")
+	retryAfter := flags.Duration("retry-after", 20*time.Millisecond, "")
 	if err := flags.Parse(args[1:]); err != nil {
 		return fmt.Errorf("%w (%w)", err, errUsage)
 	}
 	b := &bench{requests: *n, inFlight: *inFlight, latency: *latency, stdout: stdout}
 	switch args[0] {
 	case "serve":
-		return serve(ctx, *latency, stdout)
+		return serve(ctx, script{*latency, *tools, *failEvery, *failStatus, *retryAfter}, os.Stdin, stdout)
 	case "file":
 		return b.file(ctx)
 	case "memory":

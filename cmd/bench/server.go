@@ -4,33 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
-
-	"github.com/gluepipe/gluepipe/stages/llm/llmtest"
 )
-
-// serve answers until ctx ends or whoever started it is gone, and prints where.
-func serve(ctx context.Context, latency time.Duration, stdout io.Writer) error {
-	server, err := llmtest.Start(llmtest.Config{Latency: latency})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, server.BaseURL())
-	orphaned := make(chan struct{})
-	go func() {
-		defer close(orphaned)
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the process that holds the other end
-	}()
-	select {
-	case <-ctx.Done():
-	case <-orphaned:
-	}
-	return server.Close()
-}
 
 // startServer starts this program's serve as a process, and returns its address and what ends it.
 func startServer(ctx context.Context, latency time.Duration) (baseURL string, stop func() error, err error) {
