@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sourcegraph/conc/panics"
-
 	"github.com/gluepipe/gluepipe/stages/batch"
 	"github.com/gluepipe/gluepipe/stages/llm"
 )
@@ -112,12 +110,13 @@ func (e *Executor) try(ctx context.Context, item *batch.Item) {
 	if !prepare(ctx, item) {
 		return
 	}
-	if recovered := panics.Try(func() {
-		if err := e.converse(ctx, item); err != nil {
-			e.fail(ctx, item, err) // inside, since a Completer's error may panic too
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			item.Fail(batch.ErrServer.Errorf("the model call panicked: %v", panicked))
 		}
-	}); recovered != nil {
-		item.Fail(batch.ErrServer.Errorf("the model call panicked: %v", recovered.Value))
+	}()
+	if err := e.converse(ctx, item); err != nil {
+		e.fail(ctx, item, err) // under the same recover, since a Completer's error may panic too
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/sourcegraph/conc/panics"
 	"github.com/sourcegraph/conc/pool"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
@@ -58,10 +57,7 @@ func apply(ctx context.Context, item *batch.Item, fn func(ctx context.Context, i
 		cutShort(ctx, item)
 		return
 	}
-	var err error
-	if recovered := panics.Try(func() { err = fn(ctx, item) }); recovered != nil {
-		err = fmt.Errorf("a stage panicked: %v", recovered.Value)
-	}
+	err := called(ctx, item, fn)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil && item.Result == nil, causedByEnd(ctx, err):
@@ -71,6 +67,16 @@ func apply(ctx context.Context, item *batch.Item, fn func(ctx context.Context, i
 	default:
 		item.Fail(err)
 	}
+}
+
+// called turns a panic of fn into an error.
+func called(ctx context.Context, item *batch.Item, fn func(ctx context.Context, item *batch.Item) error) (err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("a stage panicked: %v", panicked)
+		}
+	}()
+	return fn(ctx, item)
 }
 
 // causedByEnd tells whether something failed because ctx has ended.

@@ -12,8 +12,16 @@ import (
 	"github.com/gluepipe/gluepipe/stages/llm"
 )
 
+// resolved is a request with what most requests have filled in, in one allocation.
+type resolved struct {
+	request      batch.Request
+	executeTools bool
+	messages     [2]batch.Message
+}
+
 // resolve fills in the defaults and returns what is wrong with the request.
-func (v *validator) resolve(r *batch.Request) error {
+func (v *validator) resolve(res *resolved) error {
+	r := &res.request
 	if r.Model == "" {
 		r.Model = v.Model
 	}
@@ -24,15 +32,15 @@ func (v *validator) resolve(r *batch.Request) error {
 		r.Timeout = v.Timeout
 	}
 	if r.ExecuteTools == nil {
-		execute := true
-		r.ExecuteTools = &execute
+		res.executeTools = true
+		r.ExecuteTools = &res.executeTools
 	}
 	if r.Input != nil {
 		if err := v.resolveInput(r); err != nil {
 			return err
 		}
 	} else {
-		if err := v.resolveMessages(r); err != nil {
+		if err := v.resolveMessages(res); err != nil {
 			return err
 		}
 		if err := v.resolveTools(r); err != nil {
@@ -73,7 +81,8 @@ func (v *validator) resolveInput(r *batch.Request) error {
 	return nil
 }
 
-func (v *validator) resolveMessages(r *batch.Request) error {
+func (v *validator) resolveMessages(res *resolved) error {
+	r := &res.request
 	system := r.SystemPrompt
 	if system == "" {
 		system = v.SystemPrompt
@@ -86,7 +95,7 @@ func (v *validator) resolveMessages(r *batch.Request) error {
 	case r.UserMessage == "" && r.Messages == nil:
 		return errors.New(`field "user_message" is missing`)
 	case r.Messages == nil:
-		r.Messages = make([]batch.Message, 0, 2)
+		r.Messages = res.messages[:0]
 		if system != "" {
 			r.Messages = append(r.Messages, batch.SystemMessage(system))
 		}

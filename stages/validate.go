@@ -119,13 +119,14 @@ func (v *validator) validate(item *batch.Item) {
 		item.Fail(batch.ErrInvalidRequest.Errorf("%sthere is no request", at(item)))
 		return
 	}
-	effective := *item.Request
-	item.Effective = &effective
+	r := &resolved{request: *item.Request}
+	effective := &r.request
+	item.Effective = effective
 	if effective.ID == "" {
 		effective.ID = v.idPrefix + strconv.FormatInt(item.Index, 10)
 	}
-	err := v.resolve(&effective)
-	if err == nil && v.Schema != nil && v.applySchema(&effective) {
+	err := v.resolve(r)
+	if err == nil && v.Schema != nil && v.applySchema(effective) {
 		item.Structure = v.structure
 	}
 	if id := effective.ID; !v.ids.add(id) {
@@ -134,7 +135,7 @@ func (v *validator) validate(item *batch.Item) {
 	}
 	if v.Fingerprints {
 		var fpErr error
-		if item.Fingerprint, fpErr = batch.Fingerprint(&effective); err == nil {
+		if item.Fingerprint, fpErr = batch.Fingerprint(effective); err == nil {
 			err = fpErr
 		}
 	}
