@@ -1,0 +1,77 @@
+package jsonscan
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Valid tells whether text is one JSON value. It is false of some that are valid, see the package.
+func Valid(text []byte) bool {
+	s := New(text)
+	s.Value()
+	return s.End()
+}
+
+// Text returns the text that a valid JSON string stands for, in memory of its own. ok is false where it is not a string, or
+// not UTF-8.
+func Text(value []byte) (text string, ok bool) {
+	if len(value) < 2 || value[0] != '"' {
+		return "", false
+	}
+	inside := value[1 : len(value)-1]
+	if !utf8.Valid(inside) {
+		return "", false
+	}
+	escape := bytes.IndexByte(inside, '\\')
+	if escape < 0 {
+		return string(inside), true
+	}
+	return unescape(inside, escape), true
+}
+
+// unescape returns what a string's inside stands for. escape is the place of its first backslash.
+func unescape(inside []byte, escape int) string {
+	var text strings.Builder
+	text.Grow(len(inside))
+	for ; escape >= 0; escape = bytes.IndexByte(inside, '\\') {
+		text.Write(inside[:escape])
+		c := inside[escape+1]
+		inside = inside[escape+2:]
+		switch c {
+		case 'b':
+			text.WriteByte('\b')
+		case 'f':
+			text.WriteByte('\f')
+		case 'n':
+			text.WriteByte('\n')
+		case 'r':
+			text.WriteByte('\r')
+		case 't':
+			text.WriteByte('\t')
+		case 'u':
+			var r rune
+			r, inside = codePoint(inside)
+			text.WriteRune(r)
+		default: // a quote, a backslash, a slash
+			text.WriteByte(c)
+		}
+	}
+	text.Write(inside)
+	return text.String()
+}
+
+// codePoint reads what follows \u, and a second escape where the two are a pair. Half a pair is U+FFFD.
+func codePoint(inside []byte) (rune, []byte) {
+	first, rest := hex4(inside), inside[4:]
+	if !utf16.IsSurrogate(first) {
+		return first, rest
+	}
+	if len(rest) >= 6 && rest[0] == '\\' && rest[1] == 'u' {
+		if pair := utf16.DecodeRune(first, hex4(rest[2:])); pair != utf8.RuneError {
+			return pair, rest[6:]
+		}
+	}
+	return utf8.RuneError, rest
+}
