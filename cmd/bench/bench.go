@@ -1,107 +1,134 @@
 package main
 
 import (
-	"bufio"
-	"cmp"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"time"
-
-	"github.com/gluepipe/gluepipe/pipeline"
-	"github.com/gluepipe/gluepipe/sink"
-	"github.com/gluepipe/gluepipe/source"
-	"github.com/gluepipe/gluepipe/stages/batch"
 )
 
-// bench runs a file of requests through the whole pipeline to a durable file of results.
+// bench runs contenders, each in a process of its own, against servers in processes of their own. Close it: it holds a folder
+// of requests and results.
 type bench struct {
-	requests int
-	inFlight int
-	latency  time.Duration
-	stdout   io.Writer
+	*options
+	stdout io.Writer
+	dir    string
 }
 
-func (b *bench) file(ctx context.Context) error {
-	b.requests = cmp.Or(b.requests, 100_000)
-	before := cpu()
-	summary, err := b.run(ctx, nil)
-	if err != nil {
-		return err
-	}
-	n := float64(summary.TotalRequests)
-	fmt.Fprintf(b.stdout, "%d requests, %d in flight, latency %v\n", summary.TotalRequests, b.inFlight, b.latency)
-	fmt.Fprintf(b.stdout, "%12.0f requests/s\n", n/summary.WallTime.Seconds())
-	fmt.Fprintf(b.stdout, "%12.1f us of CPU a request, without the server\n", float64((cpu()-before).Microseconds())/n)
-	fmt.Fprintf(b.stdout, "%12.1f MiB resident\n", residentMiB())
-	return nil
-}
-
-func (b *bench) memory(ctx context.Context) error {
-	b.requests = cmp.Or(b.requests, 1_000_000)
-	marks := []int{10, 50, 100}
-	fmt.Fprintf(b.stdout, "%d requests, %d in flight, latency %v\n", b.requests, b.inFlight, b.latency)
-	_, err := b.run(ctx, func(p pipeline.Progress) {
-		for len(marks) > 0 && p.Done >= b.requests/100*marks[0] {
-			fmt.Fprintf(b.stdout, "%4d%%  %6.1f MiB resident\n", marks[0], residentMiB())
-			marks = marks[1:]
-		}
-	})
-	return err
-}
-
-func (b *bench) run(ctx context.Context, onProgress func(pipeline.Progress)) (summary *batch.Summary, err error) {
+func newBench(o *options, stdout io.Writer) (*bench, error) {
 	dir, err := os.MkdirTemp("", "gluepipe-bench-")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	input := filepath.Join(dir, "requests.jsonl")
-	if err := writeRequests(input, b.requests); err != nil {
-		return nil, err
+	b := &bench{options: o, stdout: stdout, dir: dir}
+	for _, path := range []*string{&o.gluepipe, &o.redpanda} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil { // they run in the folder
+			return nil, errors.Join(err, b.close())
+		}
 	}
-	baseURL, stop, err := startServer(ctx, b.latency)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	processor, err := pipeline.NewBatchProcessor(&pipeline.Config{
-		Model: "mock:echo", BaseURL: baseURL, MaxConcurrent: b.inFlight, OnProgress: onProgress,
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer processor.Close()
-	in, err := source.OpenJSONL(input)
-	if err != nil {
-		return nil, err
-	}
-	out, err := sink.OpenJSONL(filepath.Join(dir, "results.jsonl"), sink.FileOptions{})
-	if err != nil {
-		return nil, err
-	}
-	summary, err = processor.Run(ctx, in, out)
-	if err == nil && summary.SuccessfulRequests != b.requests {
-		err = fmt.Errorf("%d of %d requests succeeded", summary.SuccessfulRequests, b.requests)
-	}
-	return summary, err
+	return b, nil
 }
 
-// writeRequests writes requests of about 400 bytes, as people have them.
-func writeRequests(path string, n int) error {
-	f, err := os.Create(path)
+func (b *bench) close() error { return os.RemoveAll(b.dir) }
+
+// run measures one contender once.
+func (b *bench) run(ctx context.Context, name string, l load) (*outcome, error) {
+	o, err := b.measure(ctx, name, &l)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("%s, %d in flight, latency %v: %w", name, l.inFlight, l.latency, err)
 	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	for i := range n {
-		fmt.Fprintf(w, `{"id":"request-%08d","user_message":"Review %d: the parcel came a day late, but what was in it was well `+
-			`made, and the shop answered my letter the same evening. I would buy there again. Is this review positive, negative `+
-			`or neutral? Answer in one word, and name the phrase that decided it.","system_prompt":"You classify reviews.",`+
-			`"metadata":{"row":%d,"source":"reviews.csv"}}`+"\n", i, i, i)
+	return o, nil
+}
+
+func (b *bench) measure(ctx context.Context, name string, l *load) (o *outcome, err error) {
+	c, err := findContender(name)
+	if err != nil {
+		return nil, err
 	}
-	return errors.Join(w.Flush(), f.Close())
+	if l.input, err = b.input(l.requests); err != nil {
+		return nil, err
+	}
+	if l.program, err = b.programOf(ctx, name); err != nil {
+		return nil, err
+	}
+	l.output = filepath.Join(b.dir, "results.jsonl")
+	defer func() { err = errors.Join(err, removeAll(l.output, l.output+".lock")) }()
+	if b.url != "" {
+		l.url = b.url
+		return startContender(ctx, name, l)
+	}
+	s := c.script
+	s.latency = l.latency
+	server, err := startServer(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	l.url = server.baseURL
+	o, err = startContender(ctx, name, l)
+	said, stopped := server.stop()
+	if err := errors.Join(err, stopped); err != nil {
+		return nil, err
+	}
+	o.Calls, o.ServerCPU = int(said.Requests), said.CPU
+	return o, nil
+}
+
+func startContender(ctx context.Context, name string, l *load) (*outcome, error) {
+	cmd, err := selfCommand(ctx, append([]string{"contender", name}, l.args()...)...)
+	if err != nil {
+		return nil, err
+	}
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	stdout, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, lastLines(said.String()))
+	}
+	o := new(outcome)
+	return o, json.Unmarshal(stdout, o)
+}
+
+// input returns a file with so many requests, which stays for further runs.
+func (b *bench) input(requests int) (string, error) {
+	path := filepath.Join(b.dir, fmt.Sprintf("requests-%d.jsonl", requests))
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	return path, writeRequests(path, requests)
+}
+
+func (b *bench) programOf(ctx context.Context, name string) (string, error) {
+	switch name {
+	case redpandaConnect:
+		return b.redpanda, nil
+	case "cli":
+		return b.gluepipeProgram(ctx)
+	}
+	return "", nil
+}
+
+func (b *bench) gluepipeProgram(ctx context.Context) (string, error) {
+	if b.gluepipe == "" {
+		path := filepath.Join(b.dir, "gluepipe")
+		if err := build(ctx, path, "github.com/gluepipe/gluepipe/cmd/gluepipe"); err != nil {
+			return "", err
+		}
+		b.gluepipe = path
+	}
+	return b.gluepipe, nil
+}
+
+func removeAll(paths ...string) error {
+	var errs []error
+	for _, path := range paths {
+		errs = append(errs, os.RemoveAll(path))
+	}
+	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"syscall"
 	"time"
 )
@@ -22,3 +23,6 @@ func cpu() time.Duration {
 func duration(t syscall.Filetime) time.Duration {
 	return time.Duration(int64(t.HighDateTime)<<32|int64(t.LowDateTime)) * 100
 }
+
+// peakOf would return the most memory that a process which has ended had resident: unknown.
+func peakOf(*os.ProcessState) float64 { return 0 }

@@ -18,9 +18,11 @@ const limitRPM = 6000
 // limit runs against a server with a limit of requests, of which the run isn't told, and which refuses everything for a
 // tenth of each ten seconds besides.
 func (b *bench) limit(ctx context.Context) error {
-	b.requests, b.latency = cmp.Or(b.requests, 10_000), cmp.Or(b.latency, 50*time.Millisecond)
+	l := load{
+		requests: cmp.Or(b.requests, 10_000), inFlight: firstOr(b.inFlight, 64), latency: firstOr(b.latencies, 50*time.Millisecond),
+	}
 	fmt.Fprintf(b.stdout, "%d requests, %d in flight, latency %v, a limit of %d requests a minute\n",
-		b.requests, b.inFlight, b.latency, limitRPM)
+		l.requests, l.inFlight, l.latency, limitRPM)
 	for _, server := range []struct {
 		name   string
 		config llmtest.Config
@@ -28,15 +30,15 @@ func (b *bench) limit(ctx context.Context) error {
 		{"its headers tell of the limit", llmtest.Config{RPM: limitRPM, Burst: limitRPM / 60}},
 		{"only its 429s do", llmtest.Config{RPM: limitRPM, Burst: limitRPM / 60, NoLimitHeaders: true}},
 	} {
-		if err := b.limitedBy(ctx, server.name, server.config); err != nil {
+		if err := b.limitedBy(ctx, &l, server.name, server.config); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bench) limitedBy(ctx context.Context, name string, config llmtest.Config) error {
-	config.Latency = b.latency
+func (b *bench) limitedBy(ctx context.Context, l *load, name string, config llmtest.Config) error {
+	config.Latency = l.latency
 	begin := time.Now()
 	config.Respond = func(*llmtest.Request) *llmtest.Answer {
 		if time.Since(begin)%(10*time.Second) > 9*time.Second+900*time.Millisecond {
@@ -50,13 +52,13 @@ func (b *bench) limitedBy(ctx context.Context, name string, config llmtest.Confi
 	}
 	defer func() { _ = server.Close() }()
 	processor, err := pipeline.NewBatchProcessor(&pipeline.Config{
-		Model: "mock:echo", BaseURL: server.BaseURL(), MaxConcurrent: b.inFlight,
+		Model: "mock:echo", BaseURL: server.BaseURL(), MaxConcurrent: l.inFlight,
 	})
 	if err != nil {
 		return err
 	}
 	defer processor.Close()
-	summary, err := processor.Run(ctx, source.Slice(numbered(b.requests)), nowhere{})
+	summary, err := processor.Run(ctx, source.Slice(numbered(l.requests)), nowhere{})
 	if err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func (b *bench) limitedBy(ctx context.Context, name string, config llmtest.Confi
 	allowed := float64(config.Burst) + limitRPM/60*summary.WallTime.Seconds()
 	fmt.Fprintf(b.stdout, "%-31s %d failed, %d of %d calls met a 429 (%.2f%%), %.1f%% of the limit used, %v\n", name+":",
 		summary.FailedRequests, stats.Statuses[429], stats.Requests, 100*float64(stats.Statuses[429])/float64(stats.Requests),
-		100*float64(b.requests)/allowed, summary.WallTime.Round(100*time.Millisecond))
+		100*float64(l.requests)/allowed, summary.WallTime.Round(100*time.Millisecond))
 	return nil
 }
 

@@ -5,17 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"time"
 )
 
 // served is what a server says when it ends.
 type served struct {
 	Requests int64   `json:"requests"`
-	CPU      float64 `json:"cpu_us"` // of the whole process
+	CPU      float64 `json:"cpu_us"` // since it began
 }
 
 // serve answers until ctx ends or whoever started it closes stdin, prints where, and in the end what it took.
 func serve(ctx context.Context, s script, stdin io.Reader, stdout io.Writer) error {
+	before := cpu()
 	server, err := startFixed(s)
 	if err != nil {
 		return err
@@ -30,9 +30,8 @@ func serve(ctx context.Context, s script, stdin io.Reader, stdout io.Writer) err
 	case <-ctx.Done():
 	case <-orphaned:
 	}
-	err = server.close()
-	if err != nil {
+	if err := server.close(); err != nil {
 		return err
 	}
-	return json.NewEncoder(stdout).Encode(served{server.requests.Load(), float64(cpu()) / float64(time.Microsecond)})
+	return json.NewEncoder(stdout).Encode(served{server.requests.Load(), microseconds(cpu() - before)})
 }
