@@ -19,6 +19,7 @@ type exchange struct {
 	server  *fixedServer
 	answers *answers
 	in      *bufio.Reader
+	timer   *time.Timer
 	body    []byte // of the last request, where it is looked at
 }
 
@@ -37,7 +38,9 @@ type refusal struct {
 func (r *refusal) Error() string { return r.reason }
 
 func newExchange(conn net.Conn, server *fixedServer, answers *answers) *exchange {
-	return &exchange{conn: conn, server: server, answers: answers, in: bufio.NewReaderSize(conn, maxHead)}
+	return &exchange{
+		conn: conn, server: server, answers: answers, in: bufio.NewReaderSize(conn, maxHead), timer: time.NewTimer(0),
+	}
 }
 
 // run answers until the connection ends, and returns how many requests it answered.
@@ -79,10 +82,19 @@ func (e *exchange) answer() (last bool, err error) {
 		reply = e.answers.failure
 	}
 	if latency > 0 {
-		time.Sleep(time.Until(arrived.Add(latency)))
+		e.waitUntil(arrived.Add(latency))
 	}
 	_, err = e.conn.Write(reply)
 	return h.last, err
+}
+
+// waitUntil returns at that time, or when the server closes.
+func (e *exchange) waitUntil(at time.Time) {
+	e.timer.Reset(time.Until(at))
+	select {
+	case <-e.timer.C:
+	case <-e.server.closing:
+	}
 }
 
 // readBody reads what follows the head, and chooses the answer.
@@ -132,12 +144,12 @@ func (e *exchange) readHead() (head, error) {
 
 // field takes in one line of the head.
 func (h *head) field(line []byte) error {
-	colon := bytes.IndexByte(line, ':')
-	if colon < 0 {
+	name, value, found := bytes.Cut(line, []byte(":"))
+	if !found {
 		return &refusal{400, "a line of the head has no colon"}
 	}
-	value := bytes.TrimSpace(line[colon+1:])
-	switch name := line[:colon]; {
+	value = bytes.TrimSpace(value)
+	switch {
 	case is(name, "content-length"):
 		length, err := strconv.ParseUint(string(value), 10, 31)
 		if err != nil {

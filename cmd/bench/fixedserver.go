@@ -18,6 +18,8 @@ type fixedServer struct {
 	requests atomic.Int64   // answered, on connections that have ended
 	sequence atomic.Int64   // of requests, where some of them fail
 
+	closing chan struct{} // closed when it closes
+
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{} // nil: closed
 	failed error                 // why it stopped accepting, unless by Close
@@ -38,7 +40,7 @@ func startFixed(s script) (*fixedServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &fixedServer{listener: listener, script: s, conns: make(map[net.Conn]struct{})}
+	server := &fixedServer{listener: listener, script: s, closing: make(chan struct{}), conns: make(map[net.Conn]struct{})}
 	server.open.Go(server.accept)
 	return server, nil
 }
@@ -83,8 +85,9 @@ func (s *fixedServer) end(conn net.Conn) {
 	delete(s.conns, conn)
 }
 
-// close cuts all connections and waits until none is served any more: at most the latency.
+// close cuts all connections and waits until none is served any more. It must be called once.
 func (s *fixedServer) close() error {
+	close(s.closing)
 	s.mu.Lock()
 	err := s.failed
 	err = errors.Join(err, s.listener.Close())
