@@ -1,10 +1,8 @@
 package llm
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -24,8 +22,8 @@ type ClientConfig struct {
 	Provider Provider // gives the base URL and says how the key is sent; default: openai, or none where BaseURL is set
 	BaseURL  string   // what stands before /chat/completions and /embeddings; default: the provider's
 	APIKey   string   // may be "" where the provider needs none, or where BaseURL is set
-	// HTTPClient sends the requests; default: an http.Client over [NewTransport]. A *http.Client without a CheckRedirect is
-	// copied and doesn't follow redirects.
+	// HTTPClient sends the requests; default: one from [NewHTTPClient]. A *http.Client without a CheckRedirect is copied and
+	// doesn't follow redirects.
 	HTTPClient openai.HTTPDoer
 	// MaxConns is how many idle connections the default HTTPClient keeps: as many as calls are in flight; default: 100.
 	MaxConns int
@@ -43,7 +41,7 @@ type Client struct {
 	header     http.Header
 	secrets    secrets
 	http       openai.HTTPDoer
-	transport  *http.Transport // the client's own, if any
+	own        *HTTPClient // the client's own, if any
 	maxBytes   int64
 	buffers    sync.Pool // of *[]byte, for answers
 }
@@ -96,7 +94,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	if c.maxBytes <= 0 {
 		c.maxBytes = defaultMaxResponseBytes
 	}
-	c.http, c.transport = httpClient(cfg)
+	c.http, c.own = httpClient(cfg)
 	return c, nil
 }
 
@@ -138,11 +136,11 @@ func header(provider Provider, key string) http.Header {
 	return h
 }
 
-func httpClient(cfg ClientConfig) (openai.HTTPDoer, *http.Transport) {
+func httpClient(cfg ClientConfig) (doer openai.HTTPDoer, own *HTTPClient) {
 	switch given := cfg.HTTPClient.(type) {
 	case nil:
-		transport := NewTransport(cfg.MaxConns)
-		return &http.Client{Transport: transport, CheckRedirect: stayPut}, transport
+		own = NewHTTPClient(cfg.MaxConns)
+		return own, own
 	case *http.Client:
 		if given.CheckRedirect != nil {
 			return given, nil
@@ -155,10 +153,10 @@ func httpClient(cfg ClientConfig) (openai.HTTPDoer, *http.Transport) {
 	}
 }
 
-// Close closes the idle connections of the client's own transport. An HTTPClient that was given stays as it is.
+// Close closes the idle connections of the client's own HTTPClient. One that was given stays as it is.
 func (c *Client) Close() error {
-	if c.transport != nil {
-		c.transport.CloseIdleConnections()
+	if c.own != nil {
+		c.own.CloseIdleConnections()
 	}
 	return nil
 }
@@ -195,22 +193,6 @@ func (c *Client) Complete(ctx context.Context, call *Call) (*Answer, error) {
 		return c.readAnswer(ctx, call, resp, buf)
 	}
 	return nil, c.readFailure(ctx, call, resp, buf)
-}
-
-// request makes the request, with all that net/http needs to send it again on another connection. It does so where nobody
-// can have worked on it: over HTTP/1 where a connection that had been idle turned out to be closed before a byte was
-// written (an Idempotency-Key would change that, so there is none); over HTTP/2 also where the server says that it hasn't
-// begun (GOAWAY, REFUSED_STREAM). One case is less certain, and happens within the one attempt that is counted: a stream
-// that the server resets with PROTOCOL_ERROR, which is how some servers close a connection.
-func (c *Client) request(ctx context.Context, to *url.URL, body []byte) *http.Request {
-	getBody := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	first, _ := getBody()
-	req := &http.Request{
-		Method: http.MethodPost, URL: to, Host: to.Host, Header: c.header.Clone(),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: first, GetBody: getBody, ContentLength: int64(len(body)),
-	}
-	return req.WithContext(ctx)
 }
 
 // sizeHint is about the length of the call's body.

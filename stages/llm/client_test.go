@@ -179,43 +179,47 @@ func connections(handler http.Handler) (*httptest.Server, *atomic.Int64) {
 }
 
 func TestConnectionsAreUsedAgainAt64CallsAtOnce(t *testing.T) {
-	const workers, calls = 64, 20
-	var barrier sync.WaitGroup
-	barrier.Add(workers)
-	var arrived atomic.Int64
-	server, n := connections(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if arrived.Add(1) <= workers { // all 64 are in flight before the first is answered
-			barrier.Done()
-			barrier.Wait()
-		}
-		reply(200, choice(`{"content":"Hi"}`, "stop"))(w, r)
-	}))
-	defer server.Close()
-	client := connect(t, llm.ClientConfig{BaseURL: server.URL, MaxConns: workers})
-	var group sync.WaitGroup
-	for range workers {
-		group.Go(func() {
-			for range calls {
-				_, err := client.Complete(t.Context(), ask("Hello"))
-				if err != nil {
-					t.Error(err)
-				}
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		const workers, calls = 64, 20
+		var barrier sync.WaitGroup
+		barrier.Add(workers)
+		var arrived atomic.Int64
+		server, n := connections(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if arrived.Add(1) <= workers { // all 64 are in flight before the first is answered
+				barrier.Done()
+				barrier.Wait()
 			}
-		})
-	}
-	group.Wait()
-	// net/http may dial for a call that then finds an idle connection first.
-	require.LessOrEqual(t, n.Load(), int64(workers+workers/4))
+			reply(200, choice(`{"content":"Hi"}`, "stop"))(w, r)
+		}))
+		defer server.Close()
+		doer := newDoer()
+		defer doer.CloseIdleConnections()
+		client := connect(t, llm.ClientConfig{BaseURL: server.URL, HTTPClient: doer})
+		var group sync.WaitGroup
+		for range workers {
+			group.Go(func() {
+				for range calls {
+					_, err := client.Complete(t.Context(), ask("Hello"))
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		group.Wait()
+		// net/http may dial for a call that then finds an idle connection first.
+		require.LessOrEqual(t, n.Load(), int64(workers+workers/4))
+	})
 }
 
 // tattler tells when the first bytes of an answer's body have been read.
 type tattler struct {
-	client *http.Client
-	read   chan struct{}
+	doer
+	read chan struct{}
 }
 
 func (d tattler) Do(req *http.Request) (*http.Response, error) {
-	resp, err := d.client.Do(req)
+	resp, err := d.doer.Do(req)
 	if err == nil {
 		resp.Body = &tattlingBody{resp.Body, d.read}
 	}
@@ -236,32 +240,38 @@ func (b *tattlingBody) Read(p []byte) (int, error) {
 }
 
 func TestChunkedAnswerWithALateLastChunkKeepsTheConnection(t *testing.T) {
-	read := make(chan struct{}, 10)
-	server, n := connections(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply(200, choice(`{"content":"Hi"}`, "stop"))(w, r)
-		_ = http.NewResponseController(w).Flush()
-		<-read
-	}))
-	defer server.Close()
-	transport := llm.NewTransport(1)
-	defer transport.CloseIdleConnections()
-	client := connect(t, llm.ClientConfig{BaseURL: server.URL, HTTPClient: tattler{&http.Client{Transport: transport}, read}})
-	for range 10 {
-		_, err := client.Complete(t.Context(), ask("Hello"))
-		require.NoError(t, err)
-	}
-	require.Equal(t, int64(1), n.Load())
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		read := make(chan struct{}, 10)
+		server, n := connections(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			reply(200, choice(`{"content":"Hi"}`, "stop"))(w, r)
+			_ = http.NewResponseController(w).Flush()
+			<-read
+		}))
+		defer server.Close()
+		doer := newDoer()
+		defer doer.CloseIdleConnections()
+		client := connect(t, llm.ClientConfig{BaseURL: server.URL, HTTPClient: tattler{doer, read}})
+		for range 10 {
+			_, err := client.Complete(t.Context(), ask("Hello"))
+			require.NoError(t, err)
+		}
+		require.Equal(t, int64(1), n.Load())
+	})
 }
 
 func TestErrorAnswersKeepTheConnection(t *testing.T) {
-	server, n := connections(reply(500, strings.Repeat("x", 100_000)))
-	defer server.Close()
-	client := connect(t, llm.ClientConfig{BaseURL: server.URL})
-	for range 10 {
-		_, err := client.Complete(t.Context(), ask("Hello"))
-		require.ErrorIs(t, err, batch.ErrServer)
-	}
-	require.Equal(t, int64(1), n.Load())
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		server, n := connections(reply(500, strings.Repeat("x", 100_000)))
+		defer server.Close()
+		doer := newDoer()
+		defer doer.CloseIdleConnections()
+		client := connect(t, llm.ClientConfig{BaseURL: server.URL, HTTPClient: doer})
+		for range 10 {
+			_, err := client.Complete(t.Context(), ask("Hello"))
+			require.ErrorIs(t, err, batch.ErrServer)
+		}
+		require.Equal(t, int64(1), n.Load())
+	})
 }
 
 func TestAnswerOverTheLimitIsNotRetried(t *testing.T) {

@@ -235,45 +235,48 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 }
 
 func TestBrokenConnectionsAreRetried(t *testing.T) {
-	refused, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, refused.Close())
-	hijack := func(act func(net.Conn)) *httptest.Server {
-		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			act(conn)
-			_ = conn.Close()
-		}))
-	}
-	reset := hijack(func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) })
-	cut := hijack(func(c net.Conn) {
-		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"choices\":")
-	})
-	chunk := hijack(func(c net.Conn) {
-		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cho\r\n")
-	})
-	noise := hijack(func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH\r\n\r\n") })
-	for _, server := range []*httptest.Server{reset, cut, chunk, noise} {
-		defer server.Close()
-	}
-	for name, url := range map[string]string{
-		"refused": "http://" + refused.Addr().String(), "DNS": "http://no-such-host.invalid", "reset": reset.URL,
-		"body cut off": cut.URL, "chunks cut off": chunk.URL, "not HTTP": noise.URL,
-		"no TLS": strings.Replace(cut.URL, "http:", "https:", 1),
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := connect(t, llm.ClientConfig{BaseURL: url}).Complete(t.Context(), ask("Hello"))
-			e := asError(t, err)
-			require.Equal(t, batch.ErrAPIConnection, e.Kind, err)
-			require.True(t, e.Retryable)
-			require.Zero(t, e.Status)
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		refused, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		require.NoError(t, refused.Close())
+		hijack := func(act func(net.Conn)) *httptest.Server {
+			return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				act(conn)
+				_ = conn.Close()
+			}))
+		}
+		reset := hijack(func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) })
+		cut := hijack(func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"choices\":")
 		})
-	}
+		chunk := hijack(func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"cho\r\n")
+		})
+		noise := hijack(func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH\r\n\r\n") })
+		for _, server := range []*httptest.Server{reset, cut, chunk, noise} {
+			defer server.Close()
+		}
+		for name, url := range map[string]string{
+			"refused": "http://" + refused.Addr().String(), "DNS": "http://no-such-host.invalid", "reset": reset.URL,
+			"body cut off": cut.URL, "chunks cut off": chunk.URL, "not HTTP": noise.URL,
+			"no TLS": strings.Replace(cut.URL, "http:", "https:", 1),
+		} {
+			t.Run(name, func(t *testing.T) {
+				client := connect(t, llm.ClientConfig{BaseURL: url, HTTPClient: newDoer()})
+				_, err := client.Complete(t.Context(), ask("Hello"))
+				e := asError(t, err)
+				require.Equal(t, batch.ErrAPIConnection, e.Kind, err)
+				require.True(t, e.Retryable)
+				require.Zero(t, e.Status)
+			})
+		}
+	})
 }
 
 func TestCertificateThatCantBeVerifiedIsNotRetried(t *testing.T) {
@@ -291,60 +294,66 @@ func TestCertificateThatCantBeVerifiedIsNotRetried(t *testing.T) {
 }
 
 // hanging returns a client of a server that takes a call, says so, and answers no further than start.
-func hanging(t *testing.T, start string) (client *llm.Client, taken <-chan struct{}) {
+func hanging(t *testing.T, d doer, start string) (client *llm.Client, taken <-chan struct{}) {
 	t.Helper()
 	calls := make(chan struct{}, 1)
-	client = serve(t, func(w http.ResponseWriter, r *http.Request) {
+	client = serveOver(t, d, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, start)
 		_ = http.NewResponseController(w).Flush()
 		calls <- struct{}{}
 		<-r.Context().Done()
-	})
+	}))
 	return client, calls
 }
 
 func TestCancelledCallSaysWhy(t *testing.T) {
-	for name, start := range map[string]string{"before the answer": "", "mid-body": `{"choices":`} {
-		t.Run(name, func(t *testing.T) {
-			client, taken := hanging(t, start)
-			ctx, cancel := context.WithCancelCause(t.Context())
-			cause := errors.New("another request failed")
-			go func() {
-				<-taken
-				cancel(cause)
-			}()
-			_, err := client.Complete(ctx, ask("Hello"))
-			e := asError(t, err)
-			require.Equal(t, batch.ErrCancelled, e.Kind)
-			require.False(t, e.Retryable)
-			require.ErrorIs(t, err, cause)
-		})
-	}
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		for name, start := range map[string]string{"before the answer": "", "mid-body": `{"choices":`} {
+			t.Run(name, func(t *testing.T) {
+				client, taken := hanging(t, newDoer(), start)
+				ctx, cancel := context.WithCancelCause(t.Context())
+				cause := errors.New("another request failed")
+				go func() {
+					<-taken
+					cancel(cause)
+				}()
+				_, err := client.Complete(ctx, ask("Hello"))
+				e := asError(t, err)
+				require.Equal(t, batch.ErrCancelled, e.Kind)
+				require.False(t, e.Retryable)
+				require.ErrorIs(t, err, cause)
+			})
+		}
+	})
 }
 
 func TestDeadlineOfTheCallIsATimeout(t *testing.T) {
-	for name, start := range map[string]string{"before the answer": "", "mid-body": `{"choices":`} {
-		t.Run(name, func(t *testing.T) {
-			client, _ := hanging(t, start)
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			_, err := client.Complete(ctx, ask("Hello"))
-			e := asError(t, err)
-			require.Equal(t, batch.ErrAPITimeout, e.Kind)
-			require.True(t, e.Retryable)
-			require.ErrorIs(t, err, context.DeadlineExceeded)
-		})
-	}
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		for name, start := range map[string]string{"before the answer": "", "mid-body": `{"choices":`} {
+			t.Run(name, func(t *testing.T) {
+				client, _ := hanging(t, newDoer(), start)
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				_, err := client.Complete(ctx, ask("Hello"))
+				e := asError(t, err)
+				require.Equal(t, batch.ErrAPITimeout, e.Kind)
+				require.True(t, e.Retryable)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+			})
+		}
+	})
 }
 
 func TestDeadlineOfTheRunIsNoTimeout(t *testing.T) {
-	client, _ := hanging(t, "")
-	cause := batch.ErrCancelled.Errorf("deadline of the run")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, cause)
-	defer cancel()
-	_, err := client.Complete(ctx, ask("Hello"))
-	require.Equal(t, batch.ErrCancelled, asError(t, err).Kind)
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		client, _ := hanging(t, newDoer(), "")
+		cause := batch.ErrCancelled.Errorf("deadline of the run")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, cause)
+		defer cancel()
+		_, err := client.Complete(ctx, ask("Hello"))
+		require.Equal(t, batch.ErrCancelled, asError(t, err).Kind)
+	})
 }
 
 func TestTimeoutOfTheHTTPClientIsATimeout(t *testing.T) {

@@ -138,21 +138,24 @@ var hostileConnections = map[string]connectionCase{
 const mayHaveSent = 16 << 20
 
 func TestHostileConnectionsEndInOneResult(t *testing.T) {
-	for name, test := range hostileConnections {
-		t.Run(name, func(t *testing.T) {
-			noLeaks(t)
-			server := startHostile(t, test.act)
-			client := connect(t, llm.ClientConfig{BaseURL: server.url(), APIKey: testKey, MaxResponseBytes: 1 << 20})
-			answer, err := llm.Timeout(client).Complete(t.Context(), askWithin(test.within(test.want)))
-			test.want.require(t, answer, err)
-			require.LessOrEqual(t, server.requests.Load(), int32(1), "no call is made twice unseen")
-			require.Less(t, server.sent.Load(), int64(mayHaveSent))
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		for name, test := range hostileConnections {
+			t.Run(name, func(t *testing.T) {
+				noLeaks(t)
+				server := startHostile(t, test.act)
+				doer := newDoer()
+				client := connect(t, llm.ClientConfig{BaseURL: server.url(), APIKey: testKey, HTTPClient: doer, MaxResponseBytes: 1 << 20})
+				answer, err := llm.Timeout(client).Complete(t.Context(), askWithin(test.within(test.want)))
+				test.want.require(t, answer, err)
+				require.LessOrEqual(t, server.requests.Load(), int32(1), "no call is made twice unseen")
+				require.Less(t, server.sent.Load(), int64(mayHaveSent))
 
-			server.calm.Store(true)
-			requireRecovery(t, llm.Timeout(client))
-			server.stop(func() { _ = client.Close() })
-		})
-	}
+				server.calm.Store(true)
+				requireRecovery(t, llm.Timeout(client))
+				server.stop(doer.CloseIdleConnections)
+			})
+		}
+	})
 }
 
 func TestHostileConnectionsEndInOneResultThroughGoOpenAI(t *testing.T) {
@@ -188,15 +191,18 @@ func TestHostileConnectionsEndInOneResultThroughGoOpenAI(t *testing.T) {
 }
 
 func TestHostileAnswersTakeBoundedMemory(t *testing.T) {
-	for _, name := range []string{"endless headers", "an endless header", "endless early hints", "endless body", "announced body", "endless error", "gzip bomb"} {
-		t.Run(name, func(t *testing.T) {
-			server := startHostile(t, hostileConnections[name].act)
-			client := connect(t, llm.ClientConfig{BaseURL: server.url(), MaxResponseBytes: 1 << 20})
-			call := askWithin(0)
-			require.Less(t, allocated(func() { _, _ = client.Complete(t.Context(), call) }), uint64(24<<20))
-			server.stop(func() { _ = client.Close() })
-		})
-	}
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		for _, name := range []string{"endless headers", "an endless header", "endless early hints", "endless body", "announced body", "endless error", "gzip bomb"} {
+			t.Run(name, func(t *testing.T) {
+				server := startHostile(t, hostileConnections[name].act)
+				doer := newDoer()
+				client := connect(t, llm.ClientConfig{BaseURL: server.url(), HTTPClient: doer, MaxResponseBytes: 1 << 20})
+				call := askWithin(0)
+				require.Less(t, allocated(func() { _, _ = client.Complete(t.Context(), call) }), uint64(24<<20))
+				server.stop(doer.CloseIdleConnections)
+			})
+		}
+	})
 }
 
 func gzipped(text string) string {

@@ -53,21 +53,23 @@ var hostileStatuses = map[int]struct {
 const brokenBody = `{"choices":[`
 
 func TestHostileStatusesEndInOneResult(t *testing.T) {
-	for status, test := range hostileStatuses {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			noLeaks(t)
-			client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(status)
-				if status == 206 {
-					_, _ = w.Write([]byte(brokenBody))
-				}
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		for status, test := range hostileStatuses {
+			t.Run(fmt.Sprint(status), func(t *testing.T) {
+				noLeaks(t)
+				client := serveOver(t, newDoer(), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.WriteHeader(status)
+					if status == 206 {
+						_, _ = w.Write([]byte(brokenBody))
+					}
+				}))
+				answer, err := client.Complete(t.Context(), ask("Hello"))
+				test.want.status = status
+				test.want.require(t, answer, err)
+				require.Equal(t, test.text, err.Error())
 			})
-			answer, err := client.Complete(t.Context(), ask("Hello"))
-			test.want.status = status
-			test.want.require(t, answer, err)
-			require.Equal(t, test.text, err.Error())
-		})
-	}
+		}
+	})
 }
 
 func TestHostileStatusesEndInOneResultThroughGoOpenAI(t *testing.T) {
@@ -85,10 +87,12 @@ func TestHostileStatusesEndInOneResultThroughGoOpenAI(t *testing.T) {
 }
 
 func TestAnyGoodStatusMayCarryAnAnswer(t *testing.T) {
-	for _, status := range []int{200, 201, 202, 203, 206, 299} {
-		answer, err := serve(t, reply(status, goodBody)).Complete(t.Context(), ask("Hello"))
-		answered.require(t, answer, err)
-	}
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		for _, status := range []int{200, 201, 202, 203, 206, 299} {
+			answer, err := serveOver(t, newDoer(), reply(status, goodBody)).Complete(t.Context(), ask("Hello"))
+			answered.require(t, answer, err)
+		}
+	})
 }
 
 func TestAnErrorThatHasAnAnswerInItIsAnError(t *testing.T) {
@@ -97,36 +101,41 @@ func TestAnErrorThatHasAnAnswerInItIsAnError(t *testing.T) {
 }
 
 func TestRedirectsAreNeverFollowed(t *testing.T) {
-	for name, test := range map[string]struct{ location, text string }{
-		"to itself":       {"/v1/chat/completions", "it leads to /v1/chat/completions: set the base URL to match"},
-		"to another host": {"http://192.0.2.1/v1?token=" + testKey, "it leads to http://192.0.2.1/v1: set the base URL to match"},
-		"to a file":       {"file:///etc/passwd", "it leads to file:///etc/passwd"},
-		"with a password": {"https://me:secret@example.com/?key=" + testKey, "it leads to https://example.com/"},
-		"to nowhere":      {"", "set the base URL to where the server is"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, status := range []int{301, 302, 303, 307, 308} {
-				seen := 0
-				client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-					seen++
-					reply(status, "", "Location", test.location)(w, r)
-				})
-				_, err := client.Complete(t.Context(), ask("Hello"))
-				e := asError(t, err)
-				require.Equal(t, batch.ErrInvalidRequest, e.Kind)
-				require.False(t, e.Retryable)
-				require.ErrorContains(t, err, test.text)
-				require.NotContains(t, err.Error(), "secret")
-				requireNoKey(t, err)
-				require.Equal(t, 1, seen)
-			}
-		})
-	}
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		for name, test := range map[string]struct{ location, text string }{
+			"to itself":       {"/v1/chat/completions", "it leads to /v1/chat/completions: set the base URL to match"},
+			"to another host": {"http://192.0.2.1/v1?token=" + testKey, "it leads to http://192.0.2.1/v1: set the base URL to match"},
+			"to a file":       {"file:///etc/passwd", "it leads to file:///etc/passwd"},
+			"with a password": {"https://me:secret@example.com/?key=" + testKey, "it leads to https://example.com/"},
+			"to nowhere":      {"", "set the base URL to where the server is"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				for _, status := range []int{301, 302, 303, 307, 308} {
+					seen := 0
+					client := serveOver(t, newDoer(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						seen++
+						reply(status, "", "Location", test.location)(w, r)
+					}))
+					_, err := client.Complete(t.Context(), ask("Hello"))
+					e := asError(t, err)
+					require.Equal(t, batch.ErrInvalidRequest, e.Kind)
+					require.False(t, e.Retryable)
+					require.ErrorContains(t, err, test.text)
+					require.NotContains(t, err.Error(), "secret")
+					requireNoKey(t, err)
+					require.Equal(t, 1, seen)
+				}
+			})
+		}
+	})
 }
 
 func TestARedirectToNoAddressIsNamed(t *testing.T) {
-	client := serve(t, reply(307, "", "Location", "https://me:"+testKey+"@%zz"))
-	answer, err := client.Complete(t.Context(), ask("Hello"))
+	handler := reply(307, "", "Location", "https://me:"+testKey+"@%zz")
+	answer, err := serve(t, handler).Complete(t.Context(), ask("Hello"))
+	outcome{kind: batch.ErrInvalidRequest, status: 307, text: "redirects are not followed"}.require(t, answer, err)
+
+	answer, err = serveOver(t, &http.Client{Transport: llm.NewTransport(0)}, handler).Complete(t.Context(), ask("Hello"))
 	broken.saying("failed to parse Location header").require(t, answer, err)
 }
 
@@ -158,37 +167,42 @@ func TestOpenRoutersWaitIsReadFromTheBody(t *testing.T) {
 }
 
 func TestTimeoutKeepsAStatusThatCameInTime(t *testing.T) {
-	for status, want := range map[int]error{307: batch.ErrInvalidRequest, 401: batch.ErrAuthentication, 503: batch.ErrServer} {
-		t.Run(strconv.Itoa(status), func(t *testing.T) {
-			t.Parallel() // each waits for the timeout
-			server := startHostile(t, holds(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n", status)))
-			client := connect(t, llm.ClientConfig{BaseURL: server.url()})
-			_, err := llm.Timeout(client).Complete(t.Context(), askWithin(soon))
-			require.ErrorIs(t, err, want)
-			server.stop(func() { _ = client.Close() })
-		})
-	}
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		for status, want := range map[int]error{307: batch.ErrInvalidRequest, 401: batch.ErrAuthentication, 503: batch.ErrServer} {
+			t.Run(strconv.Itoa(status), func(t *testing.T) {
+				t.Parallel() // each waits for the timeout
+				server := startHostile(t, holds(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n", status)))
+				doer := newDoer()
+				client := connect(t, llm.ClientConfig{BaseURL: server.url(), HTTPClient: doer})
+				_, err := llm.Timeout(client).Complete(t.Context(), askWithin(soon))
+				require.ErrorIs(t, err, want)
+				server.stop(doer.CloseIdleConnections)
+			})
+		}
+	})
 }
 
 // afterHeaders does something as soon as the headers are there.
 type afterHeaders struct {
-	http.Client
+	doer
 	act func()
 }
 
 func (d *afterHeaders) Do(r *http.Request) (*http.Response, error) {
-	resp, err := d.Client.Do(r)
+	resp, err := d.doer.Do(r)
 	d.act()
 	return resp, err
 }
 
 func TestACancelledCallIsUnfinishedWhateverItsStatus(t *testing.T) {
-	for _, status := range []int{200, 401, 429, 503} {
-		server := startHostile(t, holds(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n", status)))
-		ctx, cancel := context.WithCancel(t.Context())
-		doer := &afterHeaders{act: cancel, Client: http.Client{Transport: llm.NewTransport(0)}}
-		_, err := connect(t, llm.ClientConfig{BaseURL: server.url(), HTTPClient: doer}).Complete(ctx, ask("Hello"))
-		require.ErrorIs(t, err, batch.ErrCancelled)
-		server.stop(doer.CloseIdleConnections)
-	}
+	overEachTransport(t, func(t *testing.T, newDoer func() doer) {
+		for _, status := range []int{200, 401, 429, 503} {
+			server := startHostile(t, holds(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 9\r\n\r\n", status)))
+			ctx, cancel := context.WithCancel(t.Context())
+			doer := &afterHeaders{act: cancel, doer: newDoer()}
+			_, err := connect(t, llm.ClientConfig{BaseURL: server.url(), HTTPClient: doer}).Complete(ctx, ask("Hello"))
+			require.ErrorIs(t, err, batch.ErrCancelled)
+			server.stop(doer.CloseIdleConnections)
+		}
+	})
 }
