@@ -32,6 +32,7 @@ func TestThePackageImportsTheStandardLibraryAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"github.com/gluepipe/gluepipe/stages/internal/jsonappend",
+		"github.com/gluepipe/gluepipe/stages/internal/jsonscan",
 		"github.com/gluepipe/gluepipe/stages/batch",
 	}, strings.Fields(string(out)))
 }

@@ -5,14 +5,20 @@ import (
 	"fmt"
 
 	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
+	"github.com/gluepipe/gluepipe/stages/internal/jsonscan"
 )
 
 // readList decodes a member that is a list, element by element, so that an error says which one is wrong. An absent list
 // is nil, an empty one is not.
 func readList[T any](o *object, name, noun string, read func(*T, []byte) error) []T {
-	var elements []json.RawMessage
-	o.value(name, &elements, "a list of "+noun+"s")
-	if elements == nil {
+	raw, ok := o.take(name)
+	if !ok {
+		return nil
+	}
+	var room [16][]byte
+	elements, err := readElements(raw, room[:0])
+	if err != nil {
+		o.fail(name, "a list of "+noun+"s", raw)
 		return nil
 	}
 	list := make([]T, len(elements))
@@ -25,6 +31,24 @@ func readList[T any](o *object, name, noun string, read func(*T, []byte) error) 
 		}
 	}
 	return list
+}
+
+// readElements finds the elements of a list, and appends them to room.
+func readElements(raw json.RawMessage, room [][]byte) ([][]byte, error) {
+	s := jsonscan.New(raw)
+	for more := s.List(); more; more = s.Element() {
+		room = append(room, s.Value())
+	}
+	if s.End() {
+		return room, nil
+	}
+	var elements []json.RawMessage
+	err := json.Unmarshal(raw, &elements)
+	room = room[:0]
+	for _, element := range elements {
+		room = append(room, element)
+	}
+	return room, err
 }
 
 // appendList appends a member that is a list.

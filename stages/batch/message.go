@@ -102,15 +102,16 @@ func (m Message) MarshalJSON() ([]byte, error) { return m.AppendJSON(nil) }
 
 // UnmarshalJSON reads a message as it stands in a chat completions request or answer.
 func (m *Message) UnmarshalJSON(data []byte) error {
-	o, err := readObject(data)
+	var room room
+	o, err := readObject(data, &room)
 	if err != nil {
 		return err
 	}
 	*m = Message{}
-	o.text("role", &m.Role)
+	o.name("role", &m.Role)
 	o.rawOrNull("content", &m.Content)
 	o.text("name", &m.Name)
-	m.ToolCalls = readList(o, "tool_calls", "tool call", (*ToolCall).UnmarshalJSON)
+	m.ToolCalls = readList(&o, "tool_calls", "tool call", (*ToolCall).UnmarshalJSON)
 	o.text("tool_call_id", &m.ToolCallID)
 	m.Extra = o.rest()
 	return o.err

@@ -9,35 +9,92 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gluepipe/gluepipe/stages/internal/jsonscan"
 )
 
 // object reads the members of a JSON object one by one and keeps the first error. Its errors name the field, what was
-// wanted there and what stood there instead.
+// wanted there and what stood there instead. It keeps nothing of the JSON's memory.
 type object struct {
-	members map[string]json.RawMessage
+	members []member // that nothing took yet, in no order
 	err     error
 }
 
-func readObject(data []byte) (*object, error) {
-	o := &object{}
-	if err := json.Unmarshal(data, &o.members); err != nil {
-		if _, ok := errors.AsType[*json.SyntaxError](err); ok {
-			return nil, err
+type member struct {
+	name []byte
+	raw  json.RawMessage
+}
+
+// room holds the members of most objects without an allocation.
+type room [16]member
+
+// readObject finds the members of an object in one pass, where each name is there once and nothing is unusual. The members
+// stand in room where they fit.
+func readObject(data []byte, room *room) (object, error) {
+	o := object{members: room[:0]}
+	s := jsonscan.New(data)
+	for name, ok := s.Object(); ok; name, ok = s.Member() {
+		raw := s.Value()
+		if o.find(string(name)) >= 0 || len(o.members) == 2*cap(room) || !utf8.Valid(name) || !utf8.Valid(raw) {
+			return readAnyObject(data)
 		}
-		return nil, fmt.Errorf("want a JSON object, got %s", excerpt(data))
+		o.members = append(o.members, member{name, raw})
 	}
-	if o.members == nil {
-		return nil, errors.New("want a JSON object, got null")
+	if !s.End() {
+		return readAnyObject(data)
 	}
 	return o, nil
 }
 
+// readAnyObject reads the object as encoding/json does, or says what is wrong.
+func readAnyObject(data []byte) (o object, err error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+			return o, err
+		}
+		return o, fmt.Errorf("want a JSON object, got %s", excerpt(data))
+	}
+	if members == nil {
+		return o, errors.New("want a JSON object, got null")
+	}
+	o.members = make([]member, 0, len(members))
+	for name, raw := range members {
+		o.members = append(o.members, member{[]byte(name), raw})
+	}
+	return o, nil
+}
+
+// find returns the place of a member, or -1.
+func (o *object) find(name string) int {
+	for i := range o.members {
+		if string(o.members[i].name) == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func (o *object) remove(i int) {
+	last := len(o.members) - 1
+	o.members[i] = o.members[last]
+	o.members = o.members[:last]
+}
+
+// takeAny removes a member, null or not.
+func (o *object) takeAny(name string) (json.RawMessage, bool) {
+	i := o.find(name)
+	if i < 0 {
+		return nil, false
+	}
+	raw := o.members[i].raw
+	o.remove(i)
+	return raw, true
+}
+
 // take removes a member. A null counts as absent.
 func (o *object) take(name string) (json.RawMessage, bool) {
-	raw, ok := o.members[name]
-	if ok {
-		delete(o.members, name)
-	}
+	raw, ok := o.takeAny(name)
 	return raw, ok && string(raw) != "null"
 }
 
@@ -69,6 +126,29 @@ func (o *object) text(name string, s *string) {
 	}
 }
 
+// name takes a text that is one of few as a rule, and makes no copy of those.
+func (o *object) name(name string, s *string) {
+	i := o.find(name)
+	if i >= 0 {
+		switch raw := o.members[i].raw; string(raw) {
+		case `"user"`:
+			*s = "user"
+		case `"assistant"`:
+			*s = "assistant"
+		case `"system"`:
+			*s = "system"
+		case `"tool"`:
+			*s = "tool"
+		case `"function"`:
+			*s = "function"
+		default:
+			o.text(name, s)
+			return
+		}
+		o.remove(i)
+	}
+}
+
 func (o *object) truth(name string, b *bool) {
 	if raw, ok := o.take(name); ok {
 		if *b = string(raw) == "true"; !*b && string(raw) != "false" {
@@ -83,6 +163,18 @@ func (o *object) whole(name string, n *int) {
 		if *n, err = strconv.Atoi(string(raw)); err != nil {
 			o.fail(name, "a whole number", raw)
 		}
+	}
+}
+
+// optionalTruth takes a member that is true or false; nil where it is absent.
+func (o *object) optionalTruth(name string, to **bool) {
+	if raw, ok := o.take(name); ok {
+		b := string(raw) == "true"
+		if !b && string(raw) != "false" {
+			o.fail(name, "true or false", raw)
+			return
+		}
+		*to = &b
 	}
 }
 
@@ -109,41 +201,14 @@ func (o *object) row(name string, to **Row) {
 // raw takes a member as it stands.
 func (o *object) raw(name string, to *json.RawMessage) {
 	if raw, ok := o.take(name); ok {
-		*to = raw
+		*to = bytes.Clone(raw)
 	}
 }
 
 // rawOrNull takes a member as it stands, null included.
 func (o *object) rawOrNull(name string, to *json.RawMessage) {
-	if raw, ok := o.members[name]; ok {
-		*to = raw
-		delete(o.members, name)
-	}
-}
-
-// numbers decodes an object whose numbers keep their digits.
-func (o *object) numbers(name string, m *map[string]any) {
-	raw, ok := o.take(name)
-	if !ok {
-		return
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(m); err != nil {
-		o.fail(name, "an object", raw)
-	}
-}
-
-// rawMembers decodes an object whose members stay as they were written.
-func (o *object) rawMembers(name string, m *map[string]any) {
-	var members map[string]json.RawMessage
-	o.value(name, &members, "an object")
-	if members == nil {
-		return
-	}
-	*m = make(map[string]any, len(members))
-	for key, raw := range members {
-		(*m)[key] = raw
+	if raw, ok := o.takeAny(name); ok {
+		*to = bytes.Clone(raw)
 	}
 }
 
@@ -172,7 +237,11 @@ func (o *object) rest() map[string]json.RawMessage {
 	if len(o.members) == 0 {
 		return nil
 	}
-	return o.members
+	rest := make(map[string]json.RawMessage, len(o.members))
+	for _, m := range o.members {
+		rest[string(m.name)] = bytes.Clone(m.raw)
+	}
+	return rest
 }
 
 // excerpt shortens JSON for an error message.

@@ -41,7 +41,8 @@ type Request struct {
 
 // UnmarshalJSON reads a request. Its errors name the field: field "timeout": want a number of seconds, got "soon".
 func (r *Request) UnmarshalJSON(data []byte) error {
-	o, err := readObject(data)
+	var room room
+	o, err := readObject(data, &room)
 	if err != nil {
 		return err
 	}
@@ -49,11 +50,11 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 	o.text("id", &r.ID)
 	o.text("user_message", &r.UserMessage)
 	o.text("system_prompt", &r.SystemPrompt)
-	r.Messages = readList(o, "messages", "message", (*Message).UnmarshalJSON)
+	r.Messages = readList(&o, "messages", "message", (*Message).UnmarshalJSON)
 	o.raw("input", &r.Input)
 	o.text("model", &r.Model)
-	r.Tools = readList(o, "tools", "tool", (*Tool).UnmarshalJSON)
-	o.value("execute_tools", &r.ExecuteTools, "true or false")
+	r.Tools = readList(&o, "tools", "tool", (*Tool).UnmarshalJSON)
+	o.optionalTruth("execute_tools", &r.ExecuteTools)
 	o.text("tool_execution_order", (*string)(&r.ToolExecutionOrder))
 	o.whole("max_tool_iterations", &r.MaxToolIterations)
 	o.raw("response_format", &r.ResponseFormat)

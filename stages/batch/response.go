@@ -129,11 +129,12 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes, and the summary of a [Response].
 func (s *Summary) UnmarshalJSON(data []byte) error {
-	o, err := readObject(data)
+	var room room
+	o, err := readObject(data, &room)
 	if err != nil {
 		return err
 	}
-	s.read(o)
+	s.read(&o)
 	return o.err
 }
 
@@ -168,12 +169,13 @@ func (r Response) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (r *Response) UnmarshalJSON(data []byte) error {
-	o, err := readObject(data)
+	var room room
+	o, err := readObject(data, &room)
 	if err != nil {
 		return err
 	}
-	r.Results = readList(o, "results", "result", readResult)
-	r.read(o)
+	r.Results = readList(&o, "results", "result", readResult)
+	r.read(&o)
 	return o.err
 }
 

@@ -80,21 +80,22 @@ func (r Result) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil) }
 // UnmarshalJSON reads what MarshalJSON writes. Numbers of the metadata become [json.Number]; fields it doesn't know are
 // left out. A failure that doesn't say what went wrong has an Err all the same.
 func (r *Result) UnmarshalJSON(data []byte) error {
-	o, err := readObject(data)
+	var room room
+	o, err := readObject(data, &room)
 	if err != nil {
 		return err
 	}
 	*r = Result{}
 	var errorType string
 	o.text("id", &r.ID)
-	o.value("index", &r.Index, "a whole number")
+	o.long("index", &r.Index)
 	o.truth("success", &r.Success)
 	o.text("response", &r.Response)
 	o.rawOrNull("structured_output", &r.StructuredOutput)
 	o.value("embedding", &r.Embedding, "a list of numbers")
-	r.ToolCalls = readList(o, "tool_calls", "tool call", (*ToolCall).UnmarshalJSON)
+	r.ToolCalls = readList(&o, "tool_calls", "tool call", (*ToolCall).UnmarshalJSON)
 	o.whole("tool_calls_made", &r.ToolCallsMade)
-	r.ToolExecutionHistory = readList(o, "tool_execution_history", "call", (*ToolExecution).UnmarshalJSON)
+	r.ToolExecutionHistory = readList(&o, "tool_execution_history", "call", (*ToolExecution).UnmarshalJSON)
 	o.value("tokens_used", &r.TokensUsed, wantTokens)
 	o.text("error", &r.Error)
 	o.text("error_type", &errorType)

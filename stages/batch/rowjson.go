@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/gluepipe/gluepipe/stages/internal/jsonscan"
 )
 
 // UnmarshalJSON reads an object in the order of its members. Their types are those of the JSON: whole numbers are int where
@@ -63,11 +64,10 @@ func readCell(raw json.RawMessage) (Column, any) {
 
 // unquote returns the text that a JSON string stands for.
 func unquote(raw []byte) string {
-	if text := raw[1 : len(raw)-1]; bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
-		return string(text)
+	text, ok := jsonscan.Text(raw)
+	if !ok { // not UTF-8
+		_ = json.Unmarshal(raw, &text) // it is valid
 	}
-	var text string
-	_ = json.Unmarshal(raw, &text) // it is valid
 	return text
 }
 

@@ -78,13 +78,14 @@ func (t *Tool) appendJSON(dst []byte) ([]byte, error) {
 // object alone. A definition of another type (a provider's own tool) is kept in Raw as it is.
 func (t *Tool) UnmarshalJSON(data []byte) error {
 	*t = Tool{}
-	if json.Unmarshal(data, &t.Name) == nil {
+	if trimmed := trimJSON(data); (len(trimmed) == 0 || trimmed[0] != '{') && json.Unmarshal(data, &t.Name) == nil {
 		if t.Name == "" {
 			return errors.New("a tool needs a name")
 		}
 		return nil
 	}
-	o, err := readObject(data)
+	var room room
+	o, err := readObject(data, &room)
 	if err != nil {
 		return fmt.Errorf("want a tool's name or its definition, got %s", excerpt(data))
 	}
@@ -96,14 +97,14 @@ func (t *Tool) UnmarshalJSON(data []byte) error {
 		return o.err
 	case nested:
 		t.Raw = bytes.Clone(data)
-		if o, err = readObject(function); err != nil {
+		if o, err = readObject(function, &room); err != nil {
 			return fmt.Errorf("field %q: %w", "function", err)
 		}
 	case kind != "" && kind != "function":
 		t.Raw = bytes.Clone(data)
 		return nil
 	default:
-		if t.Raw, err = jsonappend.Map([]byte(`{"type":"function","function":`), o.members); err != nil {
+		if t.Raw, err = jsonappend.Map([]byte(`{"type":"function","function":`), o.rest()); err != nil {
 			return err
 		}
 		t.Raw = append(t.Raw, '}')

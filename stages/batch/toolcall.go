@@ -42,13 +42,14 @@ func (c *ToolCall) appendJSON(dst []byte) ([]byte, error) {
 // UnmarshalJSON reads a call as it stands in a chat message. Arguments that are null are ""; arguments that some servers
 // send as an object instead of a string are kept as that object's JSON.
 func (c *ToolCall) UnmarshalJSON(data []byte) error {
-	o, err := readObject(data)
+	var room room
+	o, err := readObject(data, &room)
 	if err != nil {
 		return err
 	}
 	*c = ToolCall{}
 	o.text("id", &c.ID)
-	o.text("type", &c.Type)
+	o.name("type", &c.Type)
 	if raw, ok := o.take("function"); ok {
 		if err := c.readFunction(raw); err != nil && o.err == nil {
 			o.err = fmt.Errorf("field %q: %w", "function", err)
@@ -59,13 +60,18 @@ func (c *ToolCall) UnmarshalJSON(data []byte) error {
 }
 
 func (c *ToolCall) readFunction(data []byte) error {
-	o, err := readObject(data)
+	var room room
+	o, err := readObject(data, &room)
 	if err != nil {
 		return err
 	}
 	o.text("name", &c.Name)
-	if raw, ok := o.take("arguments"); ok && json.Unmarshal(raw, &c.Arguments) != nil {
-		c.Arguments = string(raw)
+	if raw, ok := o.take("arguments"); ok {
+		if raw[0] == '"' {
+			c.Arguments = unquote(raw)
+		} else {
+			c.Arguments = string(raw)
+		}
 	}
 	return o.err
 }

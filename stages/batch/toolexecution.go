@@ -52,7 +52,8 @@ func (e *ToolExecution) appendJSON(dst []byte) ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes. Arguments that are null are nil.
 func (e *ToolExecution) UnmarshalJSON(data []byte) error {
-	o, err := readObject(data)
+	var room room
+	o, err := readObject(data, &room)
 	if err != nil {
 		return err
 	}
