@@ -17,10 +17,9 @@ func CollectRecords(place string, results iter.Seq2[*batch.Result, error]) (*Rec
 		if err != nil {
 			return nil, err
 		}
-		r.index.add(result.ID, result.Fingerprint)
+		r.index.Add(r.index.Hash([]byte(result.ID), []byte(result.Fingerprint)))
 		r.earlier.TotalRequests++
 		r.earlier.Add(result)
 	}
-	r.index.build()
 	return r, nil
 }

@@ -63,19 +63,6 @@ func TestAFullDiskLeavesWholeRecords(t *testing.T) {
 	t.Fatal("there was never room enough")
 }
 
-func TestTheIndexTakesSixteenBytesAnID(t *testing.T) {
-	x := newIndex()
-	for i := range 1000 {
-		x.add(strings.Repeat("x", i), "v1:a")
-	}
-	require.Zero(t, x.build())
-	require.Len(t, x.entries, 1000)
-	require.LessOrEqual(t, cap(x.entries), 1100)
-	found, same := x.find("xxx", "v1:b")
-	require.True(t, found)
-	require.False(t, same)
-}
-
 func TestALineInTheWindowIsFoundWhereverItEnds(t *testing.T) {
 	var data strings.Builder
 	var offsets []int64

@@ -6,13 +6,14 @@ import (
 	"sync/atomic"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/ids"
 )
 
 // Records knows what a file of results has: which requests, and how they went. It is safe for concurrent use.
 type Records struct {
 	path    string
 	format  format // nil where the records aren't in a file
-	index   *index
+	index   *ids.Index
 	earlier batch.Summary
 	looked  atomic.Bool // for the fingerprint of a request that has changed
 }
@@ -42,24 +43,26 @@ func openRecords(path string, format format) (recordReader, io.Closer, error) {
 }
 
 func newRecords(path string, format format) *Records {
-	return &Records{path: path, format: format, index: newIndex()}
+	return &Records{path: path, format: format, index: ids.NewIndex()}
 }
 
 // load takes the records that a reader finds, and returns how many ids a later record has too.
 func (r *Records) load(records recordReader) (repeated int, err error) {
 	for records.next() {
 		found := records.found()
-		r.index.add(found.id, found.fingerprint)
+		if !r.index.Add(r.index.Hash([]byte(found.id), []byte(found.fingerprint))) {
+			repeated++
+		}
 		found.addTo(&r.earlier)
 	}
 	_, err = records.end()
-	return r.index.build(), err
+	return repeated, err
 }
 
 // Done tells whether there is a record of this id. It is a [*ChangedError] if that record belongs to another request: if
 // both have a fingerprint, and these differ.
 func (r *Records) Done(id, fingerprint string) (bool, error) {
-	found, same := r.index.find(id, fingerprint)
+	found, same := r.index.Find(id, fingerprint)
 	if found && !same {
 		return false, r.changed(id, fingerprint)
 	}
