@@ -24,8 +24,8 @@ func readList[T any](o *object, name, noun string, read func(*T, []byte) error) 
 	list := make([]T, len(elements))
 	for i, raw := range elements {
 		if err := read(&list[i], raw); err != nil {
-			if o.err == nil {
-				o.err = fmt.Errorf("field %q: %s %d: %w", name, noun, i+1, err)
+			if o.failure() == nil {
+				*o.err = fmt.Errorf("field %q: %s %d: %w", name, noun, i+1, err)
 			}
 			return nil
 		}

@@ -114,5 +114,5 @@ func (m *Message) UnmarshalJSON(data []byte) error {
 	m.ToolCalls = readList(&o, "tool_calls", "tool call", (*ToolCall).UnmarshalJSON)
 	o.text("tool_call_id", &m.ToolCallID)
 	m.Extra = o.rest()
-	return o.err
+	return o.failure()
 }

@@ -16,38 +16,44 @@ import (
 // object reads the members of a JSON object one by one and keeps the first error. Its errors name the field, what was
 // wanted there and what stood there instead. It keeps nothing of the JSON's memory.
 type object struct {
-	members []member // that nothing took yet, in no order
-	err     error
+	members []member
+	err     *error
 }
 
 type member struct {
-	name []byte
+	name []byte // nil once the member is taken
 	raw  json.RawMessage
 }
 
-// room holds the members of most objects without an allocation.
-type room [16]member
+// room is what reading an object needs, on the stack of who reads it: an error within object itself would have the compiler
+// put all of it on the heap.
+type room struct {
+	members [16]member // as many as most objects have
+	err     error
+}
 
 // readObject finds the members of an object in one pass, where each name is there once and nothing is unusual. The members
 // stand in room where they fit.
 func readObject(data []byte, room *room) (object, error) {
-	o := object{members: room[:0]}
+	room.err = nil
+	o := object{members: room.members[:0], err: &room.err}
 	s := jsonscan.New(data)
 	for name, ok := s.Object(); ok; name, ok = s.Member() {
 		raw := s.Value()
-		if o.find(string(name)) >= 0 || len(o.members) == 2*cap(room) || !utf8.Valid(name) || !utf8.Valid(raw) {
-			return readAnyObject(data)
+		if o.find(string(name)) >= 0 || len(o.members) == 2*len(room.members) || !utf8.Valid(name) || !utf8.Valid(raw) {
+			return readAnyObject(data, &room.err)
 		}
 		o.members = append(o.members, member{name, raw})
 	}
 	if !s.End() {
-		return readAnyObject(data)
+		return readAnyObject(data, &room.err)
 	}
 	return o, nil
 }
 
 // readAnyObject reads the object as encoding/json does, or says what is wrong.
-func readAnyObject(data []byte) (o object, err error) {
+func readAnyObject(data []byte, failure *error) (object, error) {
+	o := object{err: failure}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil {
 		if _, ok := errors.AsType[*json.SyntaxError](err); ok {
@@ -65,6 +71,9 @@ func readAnyObject(data []byte) (o object, err error) {
 	return o, nil
 }
 
+// failure returns the first error.
+func (o *object) failure() error { return *o.err }
+
 // find returns the place of a member, or -1.
 func (o *object) find(name string) int {
 	for i := range o.members {
@@ -75,21 +84,14 @@ func (o *object) find(name string) int {
 	return -1
 }
 
-func (o *object) remove(i int) {
-	last := len(o.members) - 1
-	o.members[i] = o.members[last]
-	o.members = o.members[:last]
-}
-
 // takeAny removes a member, null or not.
 func (o *object) takeAny(name string) (json.RawMessage, bool) {
 	i := o.find(name)
 	if i < 0 {
 		return nil, false
 	}
-	raw := o.members[i].raw
-	o.remove(i)
-	return raw, true
+	o.members[i].name = nil
+	return o.members[i].raw, true
 }
 
 // take removes a member. A null counts as absent.
@@ -99,8 +101,8 @@ func (o *object) take(name string) (json.RawMessage, bool) {
 }
 
 func (o *object) fail(name, want string, raw []byte) {
-	if o.err == nil {
-		o.err = fmt.Errorf("field %q: want %s, got %s", name, want, excerpt(raw))
+	if *o.err == nil {
+		*o.err = fmt.Errorf("field %q: want %s, got %s", name, want, excerpt(raw))
 	}
 }
 
@@ -145,7 +147,7 @@ func (o *object) name(name string, s *string) {
 			o.text(name, s)
 			return
 		}
-		o.remove(i)
+		o.members[i].name = nil
 	}
 }
 
@@ -233,12 +235,14 @@ func (o *object) seconds(name string, d *time.Duration) {
 }
 
 // rest returns the members that nothing took.
-func (o *object) rest() map[string]json.RawMessage {
-	if len(o.members) == 0 {
-		return nil
-	}
-	rest := make(map[string]json.RawMessage, len(o.members))
+func (o *object) rest() (rest map[string]json.RawMessage) {
 	for _, m := range o.members {
+		if m.name == nil {
+			continue
+		}
+		if rest == nil {
+			rest = make(map[string]json.RawMessage)
+		}
 		rest[string(m.name)] = bytes.Clone(m.raw)
 	}
 	return rest

@@ -63,7 +63,7 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 	o.numbers("metadata", &r.Metadata)
 	o.row("row", &r.Row)
 	r.Extra = o.rest()
-	return o.err
+	return o.failure()
 }
 
 // MarshalJSON writes the request's fields that are set, and Extra.

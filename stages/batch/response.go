@@ -135,7 +135,7 @@ func (s *Summary) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	s.read(&o)
-	return o.err
+	return o.failure()
 }
 
 func (s *Summary) read(o *object) {
@@ -176,7 +176,7 @@ func (r *Response) UnmarshalJSON(data []byte) error {
 	}
 	r.Results = readList(&o, "results", "result", readResult)
 	r.read(&o)
-	return o.err
+	return o.failure()
 }
 
 func appendResult(r **Result, dst []byte) ([]byte, error) { return (*r).AppendJSON(dst) }

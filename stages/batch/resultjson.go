@@ -112,7 +112,7 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 		r.SetError(ErrorKind(errorType).Errorf("%s", r.Error))
 		r.ErrorType = ErrorKind(errorType)
 	}
-	return o.err
+	return o.failure()
 }
 
 // appendVector appends numbers with the digits that a float32 needs. JSON has no numbers for what is none: it is null.

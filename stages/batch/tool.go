@@ -93,8 +93,8 @@ func (t *Tool) UnmarshalJSON(data []byte) error {
 	o.text("type", &kind)
 	function, nested := o.take("function")
 	switch {
-	case o.err != nil:
-		return o.err
+	case o.failure() != nil:
+		return o.failure()
 	case nested:
 		t.Raw = bytes.Clone(data)
 		if o, err = readObject(function, &room); err != nil {
@@ -112,8 +112,8 @@ func (t *Tool) UnmarshalJSON(data []byte) error {
 	o.text("name", &t.Name)
 	o.text("description", &t.Description)
 	o.raw("parameters", &t.Parameters)
-	if o.err == nil && t.Name == "" {
+	if o.failure() == nil && t.Name == "" {
 		return fmt.Errorf("a tool's definition needs a name, got %s", excerpt(data))
 	}
-	return o.err
+	return o.failure()
 }

@@ -51,12 +51,12 @@ func (c *ToolCall) UnmarshalJSON(data []byte) error {
 	o.text("id", &c.ID)
 	o.name("type", &c.Type)
 	if raw, ok := o.take("function"); ok {
-		if err := c.readFunction(raw); err != nil && o.err == nil {
-			o.err = fmt.Errorf("field %q: %w", "function", err)
+		if err := c.readFunction(raw); err != nil && o.failure() == nil {
+			*o.err = fmt.Errorf("field %q: %w", "function", err)
 		}
 	}
 	c.Extra = o.rest()
-	return o.err
+	return o.failure()
 }
 
 func (c *ToolCall) readFunction(data []byte) error {
@@ -73,5 +73,5 @@ func (c *ToolCall) readFunction(data []byte) error {
 			c.Arguments = string(raw)
 		}
 	}
-	return o.err
+	return o.failure()
 }

@@ -67,5 +67,5 @@ func (e *ToolExecution) UnmarshalJSON(data []byte) error {
 	o.truth("error", &e.Error)
 	o.truth("refused", &e.Refused)
 	o.seconds("elapsed_time", &e.ElapsedTime)
-	return o.err
+	return o.failure()
 }
