@@ -107,12 +107,13 @@ func (r *records) survey(path string, file *os.File, summary *batch.Summary) err
 		start = r.places[n-1].offset + 1
 	}
 	r.parts = append(r.parts, part{start: start, window: window{file: file}})
-	reader := jsonLines{}.records(path, file)
-	for reader.next() {
-		found := reader.found()
-		r.places = append(r.places, place{found.index, start + found.start})
-		found.addTo(summary)
-	}
+	reader := newLineReader(path, file, decodeResult, beginsResult)
+	reader.readAll(nil, func(part *linePart) {
+		for _, m := range part.marks {
+			r.places = append(r.places, place{m.index, start + part.start + m.start})
+		}
+		summary.Merge(&part.summary)
+	})
 	_, err := reader.end()
 	return err
 }

@@ -38,6 +38,14 @@ func (jsonLines) records(path string, r io.Reader) recordReader {
 }
 
 func decodeResult(line []byte, to *record) error {
+	if scanResult(line, to) {
+		return nil
+	}
+	return decodeAnyResult(line, to)
+}
+
+// decodeAnyResult reads a line in whatever form it is JSON.
+func decodeAnyResult(line []byte, to *record) error {
 	var r struct {
 		ID          *string           `json:"id"`
 		Index       *int64            `json:"index"`

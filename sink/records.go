@@ -48,11 +48,22 @@ func newRecords(path string, format format) *Records {
 
 // load takes the records that a reader finds, and returns how many ids a later record has too.
 func (r *Records) load(records recordReader) (repeated int, err error) {
-	for records.next() {
-		found := records.found()
-		if !r.index.Add(r.index.Hash([]byte(found.id), []byte(found.fingerprint))) {
+	add := func(entry ids.Entry) {
+		if !r.index.Add(entry) {
 			repeated++
 		}
+	}
+	if lines, ok := records.(*lineReader); ok {
+		lines.readAll(r.index, func(part *linePart) {
+			for _, m := range part.marks {
+				add(m.entry)
+			}
+			r.earlier.Merge(&part.summary)
+		})
+	}
+	for records.next() {
+		found := records.found()
+		add(r.index.Hash([]byte(found.id), []byte(found.fingerprint)))
 		found.addTo(&r.earlier)
 	}
 	_, err = records.end()
