@@ -127,9 +127,9 @@ func (p *linePart) fill(in io.Reader, rest []byte) (left []byte, err error) {
 		p.text = p.text[:len(p.text)+n]
 	}
 	end := bytes.LastIndexByte(p.text, '\n') + 1
-	left = append(rest[:0], p.text[end:]...)
+	rest = append(rest[:0], p.text[end:]...)
 	p.text = p.text[:end]
-	return left, err
+	return rest, err
 }
 
 // readLines reads the records, until a line is none.

@@ -62,9 +62,10 @@ func manyLines(tb testing.TB, random *rand.Rand) []byte {
 			size = random.IntN(3 * partSize)
 		}
 		result := batch.Result{ID: fmt.Sprint("request-", i), Index: i, Success: i%7 > 0, Response: strings.Repeat("x", size)}
-		line, err := result.AppendJSON(lines)
+		var err error
+		lines, err = result.AppendJSON(lines)
 		require.NoError(tb, err)
-		lines = append(line, []string{"\n", "\r\n", "\n\n", "\n  \n"}[random.IntN(4)]...)
+		lines = append(lines, []string{"\n", "\r\n", "\n\n", "\n  \n"}[random.IntN(4)]...)
 	}
 	return lines
 }
