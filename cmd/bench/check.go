@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
-	"slices"
 	"strings"
 	"time"
 )
@@ -67,36 +67,59 @@ func (b *bench) fileToBare(ctx context.Context, l load, rounds int) (float64, er
 // check fails where a ratio is worse than the one kept by more than a quarter, twice in a row.
 func (b *bench) check(ctx context.Context) error {
 	fmt.Fprintln(b.stdout, thisMachine(b.url))
+	if b.write {
+		return b.keepRatios(ctx)
+	}
 	kept := make(map[string]float64)
 	if err := json.Unmarshal(keptRatios, &kept); err != nil {
 		return fmt.Errorf("%s: %w", ratiosFile, err)
 	}
-	got := make(map[string]float64)
-	var worse []string
-	for _, c := range checks() {
+	return b.compare(ctx, checks(), kept)
+}
+
+func (b *bench) compare(ctx context.Context, checks []checked, kept map[string]float64) error {
+	worse := []string{"worse by more than a quarter than in " + ratiosFile + ":"}
+	for _, c := range checks {
 		want, ok := kept[c.name]
-		if !ok && !b.write {
+		if !ok {
 			return fmt.Errorf("%s has no %s: run bench check -write", ratiosFile, c.name)
 		}
 		value, err := c.measure(ctx, b)
-		if err == nil && !b.write && c.fell(value, want) {
+		if err == nil && c.fell(value, want) {
 			fmt.Fprintf(b.stdout, "%-30s  %6.3f, kept %6.3f: once more\n", c.name, value, want)
 			value, err = c.measure(ctx, b)
 		}
 		if err != nil {
 			return err
 		}
-		got[c.name] = value
 		fmt.Fprintf(b.stdout, "%-30s  %6.3f, kept %6.3f\n", c.name, value, want)
 		if c.fell(value, want) {
 			worse = append(worse, c.complaint(value, want))
 		}
 	}
-	if b.write {
-		return writeRatios(got)
+	if len(worse) > 1 {
+		return errors.New(strings.Join(worse, "\n  "))
 	}
-	if len(worse) > 0 {
-		return errors.New(strings.Join(slices.Insert(worse, 0, "worse by more than a quarter than in "+ratiosFile+":"), "\n  "))
+	return nil
+}
+
+// keepRatios writes the ratios of now into the repository.
+func (b *bench) keepRatios(ctx context.Context) error {
+	ratios := make(map[string]float64)
+	for _, c := range checks() {
+		value, err := c.measure(ctx, b)
+		if err != nil {
+			return err
+		}
+		ratios[c.name] = math.Round(value*1000) / 1000
+		fmt.Fprintf(b.stdout, "%-30s  %6.3f\n", c.name, value)
+	}
+	text, err := json.MarshalIndent(ratios, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(ratiosFile, append(text, '\n'), 0o644); err != nil { //nolint:gosec // a file of the repository
+		return fmt.Errorf("run this in the repository's root: %w", err)
 	}
 	return nil
 }
@@ -116,15 +139,4 @@ func (c *checked) complaint(value, kept float64) string {
 		return fmt.Sprintf("%s rose from %.3f to %.3f", c.name, kept, value)
 	}
 	return fmt.Sprintf("%s fell from %.3f to %.3f", c.name, kept, value)
-}
-
-func writeRatios(ratios map[string]float64) error {
-	text, err := json.MarshalIndent(ratios, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(ratiosFile, append(text, '\n'), 0o644); err != nil { //nolint:gosec // a file of the repository
-		return fmt.Errorf("run this in the repository's root: %w", err)
-	}
-	return nil
 }

@@ -82,18 +82,22 @@ func (e *exchange) answer() (last bool, err error) {
 		reply = e.answers.failure
 	}
 	if latency > 0 {
-		e.waitUntil(arrived.Add(latency))
+		if err := e.waitUntil(arrived.Add(latency)); err != nil {
+			return false, err
+		}
 	}
 	_, err = e.conn.Write(reply)
 	return h.last, err
 }
 
-// waitUntil returns at that time, or when the server closes.
-func (e *exchange) waitUntil(at time.Time) {
+// waitUntil returns at that time, or with an error when the server closes.
+func (e *exchange) waitUntil(at time.Time) error {
 	e.timer.Reset(time.Until(at))
 	select {
 	case <-e.timer.C:
+		return nil
 	case <-e.server.closing:
+		return net.ErrClosed
 	}
 }
 

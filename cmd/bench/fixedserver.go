@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -52,6 +51,7 @@ func (s *fixedServer) accept() {
 	for {
 		conn, err := s.listener.Accept()
 		if err != nil {
+			_ = s.listener.Close() // else clients would wait for good
 			s.mu.Lock()
 			s.failed = err
 			s.mu.Unlock()
@@ -90,7 +90,9 @@ func (s *fixedServer) close() error {
 	close(s.closing)
 	s.mu.Lock()
 	err := s.failed
-	err = errors.Join(err, s.listener.Close())
+	if err == nil {
+		err = s.listener.Close()
+	}
 	for conn := range s.conns {
 		_ = conn.Close()
 	}

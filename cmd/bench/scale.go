@@ -27,7 +27,7 @@ type point struct {
 }
 
 // turns is how many calls each place in flight makes, so that the last ones weigh little.
-const turns = 15
+const turns = 25
 
 func (b *bench) scale(ctx context.Context) error {
 	latency := firstOr(b.latencies, 200*time.Millisecond)
@@ -41,16 +41,13 @@ func (b *bench) scale(ctx context.Context) error {
 		inFlight = []int{1, 8, 64, 512, 4096}
 	}
 	for _, c := range inFlight {
-		p, err := b.point(ctx, load{requests: cmp.Or(b.requests, turns*c), inFlight: c, latency: latency}, s.Rounds)
+		p, err := b.point(ctx, load{requests: turns * c, inFlight: c, latency: latency}, s.Rounds)
 		if err != nil {
 			return err
 		}
 		s.ByCalls = append(s.ByCalls, *p)
 	}
-	for _, n := range []int{10_000, 100_000, 1_000_000} {
-		if b.requests > 0 && n > b.requests {
-			break
-		}
+	for n := 10_000; n <= cmp.Or(b.requests, 1_000_000); n *= 10 {
 		p, err := b.point(ctx, load{requests: n, inFlight: 64}, 1)
 		if err != nil {
 			return err
