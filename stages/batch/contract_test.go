@@ -31,8 +31,8 @@ func TestThePackageImportsTheStandardLibraryAlone(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", imported, ".").Output()
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"github.com/gluepipe/gluepipe/stages/internal/jsonappend",
 		"github.com/gluepipe/gluepipe/stages/internal/jsonscan",
+		"github.com/gluepipe/gluepipe/stages/internal/jsonappend",
 		"github.com/gluepipe/gluepipe/stages/batch",
 	}, strings.Fields(string(out)))
 }

@@ -24,7 +24,7 @@ func Fingerprint(effective *Request) (string, error) {
 	if execute := effective.ExecuteTools; execute != nil && !*execute { // nil means true
 		r.ExecuteTools = execute
 	}
-	dst, err := r.appendJSON(make([]byte, 0, 512))
+	dst, err := r.appendJSON(make([]byte, 0, r.sizeHint()))
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +41,15 @@ func FingerprintRecord(raw []byte) string { return fingerprint(bytes.TrimSpace(r
 
 func fingerprint(data []byte) string {
 	sum := sha256.Sum256(data)
-	text := make([]byte, 0, len(fingerprintVersion)+32)
-	text = append(text, fingerprintVersion...)
-	return string(hex.AppendEncode(text, sum[:16]))
+	var room [len(fingerprintVersion) + 32]byte
+	return string(hex.AppendEncode(append(room[:0], fingerprintVersion...), sum[:16]))
+}
+
+// sizeHint is about the length of what a fingerprint is made of.
+func (r *Request) sizeHint() int {
+	n := 256 + len(r.UserMessage) + len(r.SystemPrompt) + len(r.Input) + len(r.ResponseFormat) + 32*len(r.Params)
+	for i := range r.Messages {
+		n += 64 + len(r.Messages[i].Content) + 128*len(r.Messages[i].ToolCalls)
+	}
+	return n
 }

@@ -130,3 +130,43 @@ func fingerprint(t *testing.T, r *batch.Request) string {
 	require.Regexp(t, `^v1:[0-9a-f]{32}$`, text)
 	return text
 }
+
+// fingerprintLines are requests whose parts are written in all ways that JSON allows.
+var fingerprintLines = []string{
+	`{"user_message":"Hi","system_prompt":"Be \"brief\".\n","model":"openai:gpt-4o-mini"}`,
+	`{"messages":[{"role":"user","content":"caf\u00e9 \ud83d\ude00 \/ \u2028 \ud800"}],"model":"m"}`,
+	`{"messages":[{"role":"user","content":[ {"type" : "text", "text":"a b"}, {"type":"image_url","image_url":{"url":"data:,x"}} ]}]}`,
+	`{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f",` +
+		`"arguments":"{\"a\": 1}"},"x":{"y" : 1.0}}]},{"role":"tool","tool_call_id":"c","content":"1"}],"model":"m"}`,
+	`{"messages":[{"role":"user","content":"x","name":"ann","b":1e2,"a":[ ]}],"params":{"z":1.50,"temperature":0,"stop":["a" , "b"],` +
+		`"logit_bias":{"b":1,"a":2},"none":null}}`,
+	`{"input":["a", "b"],"model":"e","params":{"dimensions":256}}`,
+	`{"messages":[],"tools":["calculate",{"type":"function","function":{"name":"f","description":"d","parameters":{"b":1,"a":{ }}}},` +
+		`{"type":"web_search","x":1},{"name":"g","parameters":{"z":1,"a":2}}],"execute_tools":false,` +
+		`"response_format":{"type":"json_schema","json_schema":{"schema":{"z":1,"a":"` + "\u2028<&>\xff\xff" + `"}}}}`,
+	"{\"user_message\":\"\x7f\u00e4\xff\xfe\u2029\"}",
+}
+
+// The files of runs by earlier versions hold these.
+func TestFingerprintsOfEarlierVersionsStillMatch(t *testing.T) {
+	want := []string{
+		"v1:e88d23295a9a84df3023af2ea5a0c993",
+		"v1:5ba079805a312ad521291fff75dbce7c",
+		"v1:c820a130e9ccfff0080f3182014e89d3",
+		"v1:c26470b9f3cd8a0b7f484fed0e2839f0",
+		"v1:a370c54d2a82c5503f2e3175253091b2",
+		"v1:13af9019b58987e75f0631fc0b8f9384",
+		"v1:163749671c02fac41eaa3728d903bb02",
+		"v1:5668e0c2c52268454ece48a40eeca45e",
+	}
+	for i, line := range fingerprintLines {
+		var r batch.Request
+		require.NoError(t, r.UnmarshalJSON([]byte(line)))
+		require.Equal(t, want[i], fingerprint(t, &r), line)
+	}
+	fromGo := &batch.Request{Model: "m", UserMessage: "x", Params: map[string]any{
+		"a": 0.7, "b": 1e-7, "c": 1e21, "d": float32(0.1), "e": 3, "f": []string{"<"}, "g": json.Number("1.0"), "h": int8(3),
+		"i": []any{1.5, nil, true}, "j": map[string]any{"z": 1, "a": "\x00"}, "k": -0.0, "l": 100000000.0, "m": uint64(1 << 63),
+	}}
+	require.Equal(t, "v1:108aa671e2f731a621fe80aff2a05990", fingerprint(t, fromGo))
+}

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/gluepipe/gluepipe/stages/internal/jsonscan"
@@ -212,26 +210,6 @@ func (o *object) rawOrNull(name string, to *json.RawMessage) {
 	if raw, ok := o.takeAny(name); ok {
 		*to = bytes.Clone(raw)
 	}
-}
-
-func (o *object) seconds(name string, d *time.Duration) {
-	raw, ok := o.take(name)
-	if !ok {
-		return
-	}
-	exact, err := time.ParseDuration(string(raw) + "s")
-	if err == nil {
-		*d = exact
-		return
-	}
-	// ParseDuration knows no exponents.
-	s, err := strconv.ParseFloat(string(raw), 64)
-	s = math.Round(s * float64(time.Second))
-	if err != nil || math.Abs(s) >= math.MaxInt64 { // 292 years
-		o.fail(name, "a number of seconds", raw)
-		return
-	}
-	*d = time.Duration(s)
 }
 
 // rest returns the members that nothing took.

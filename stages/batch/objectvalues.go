@@ -3,6 +3,9 @@ package batch
 import (
 	"bytes"
 	"encoding/json"
+	"math"
+	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gluepipe/gluepipe/stages/internal/jsonscan"
@@ -86,4 +89,24 @@ func (o *object) rawMembers(name string, m *map[string]any) {
 	for _, member := range inner.members {
 		(*m)[string(member.name)] = member.raw
 	}
+}
+
+func (o *object) seconds(name string, d *time.Duration) {
+	raw, ok := o.take(name)
+	if !ok {
+		return
+	}
+	exact, err := time.ParseDuration(string(raw) + "s")
+	if err == nil {
+		*d = exact
+		return
+	}
+	// ParseDuration knows no exponents.
+	s, err := strconv.ParseFloat(string(raw), 64)
+	s = math.Round(s * float64(time.Second))
+	if err != nil || math.Abs(s) >= math.MaxInt64 { // 292 years
+		o.fail(name, "a number of seconds", raw)
+		return
+	}
+	*d = time.Duration(s)
 }

@@ -70,50 +70,66 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 func (r Request) MarshalJSON() ([]byte, error) { return r.appendJSON(nil) }
 
 func (r *Request) appendJSON(dst []byte) ([]byte, error) {
+	dst = appendText(append(dst, '{'), "id", r.ID)
+	dst = appendText(dst, "user_message", r.UserMessage)
+	dst = appendText(dst, "system_prompt", r.SystemPrompt)
 	var err error
-	text := func(name, value string) {
-		if value != "" {
-			dst = jsonappend.String(jsonappend.Key(dst, name), value)
-		}
-	}
-	value := func(name string, present bool, v any) {
-		if present && err == nil {
-			if dst, err = jsonappend.Value(jsonappend.Key(dst, name), v); err != nil {
-				err = fmt.Errorf("field %q: %w", name, err)
-			}
-		}
-	}
-	dst = append(dst, '{')
-	text("id", r.ID)
-	text("user_message", r.UserMessage)
-	text("system_prompt", r.SystemPrompt)
 	if r.Messages != nil {
 		dst, err = appendList(dst, "messages", "message", r.Messages, (*Message).appendJSON)
 	}
-	value("input", r.Input != nil, r.Input)
-	text("model", r.Model)
+	if err == nil {
+		dst, err = appendRaw(dst, "input", r.Input)
+	}
+	dst = appendText(dst, "model", r.Model)
 	if r.Tools != nil && err == nil {
 		dst, err = appendList(dst, "tools", "tool", r.Tools, (*Tool).appendJSON)
 	}
-	value("execute_tools", r.ExecuteTools != nil, r.ExecuteTools)
-	text("tool_execution_order", string(r.ToolExecutionOrder))
+	if r.ExecuteTools != nil {
+		dst = strconv.AppendBool(jsonappend.Key(dst, "execute_tools"), *r.ExecuteTools)
+	}
+	dst = appendText(dst, "tool_execution_order", string(r.ToolExecutionOrder))
 	if r.MaxToolIterations != 0 {
 		dst = strconv.AppendInt(jsonappend.Key(dst, "max_tool_iterations"), int64(r.MaxToolIterations), 10)
 	}
-	value("response_format", r.ResponseFormat != nil, r.ResponseFormat)
+	if err == nil {
+		dst, err = appendRaw(dst, "response_format", r.ResponseFormat)
+	}
 	if r.Timeout != 0 {
 		dst = jsonappend.Seconds(jsonappend.Key(dst, "timeout"), r.Timeout)
 	}
-	value("params", r.Params != nil, r.Params)
-	value("metadata", r.Metadata != nil, r.Metadata)
+	if err == nil {
+		dst, err = appendMap(dst, "params", r.Params)
+	}
+	if err == nil {
+		dst, err = appendMap(dst, "metadata", r.Metadata)
+	}
 	if r.Row != nil && err == nil {
 		dst, err = r.Row.appendJSON(jsonappend.Key(dst, "row"))
 	}
-	if err != nil {
-		return dst, err
+	if err == nil {
+		dst, err = jsonappend.Members(dst, r.Extra)
 	}
-	if dst, err = jsonappend.Members(dst, r.Extra); err != nil {
-		return dst, err
+	return append(dst, '}'), err
+}
+
+// appendRaw appends a member as it stands, unless it is nil.
+func appendRaw(dst []byte, name string, raw json.RawMessage) (_ []byte, err error) {
+	if raw == nil {
+		return dst, nil
 	}
-	return append(dst, '}'), nil
+	if dst, err = jsonappend.Raw(jsonappend.Key(dst, name), raw); err != nil {
+		err = fmt.Errorf("field %q: %w", name, err)
+	}
+	return dst, err
+}
+
+// appendMap appends a member that is an object, unless it is nil.
+func appendMap(dst []byte, name string, m map[string]any) (_ []byte, err error) {
+	if m == nil {
+		return dst, nil
+	}
+	if dst, err = jsonappend.Map(jsonappend.Key(dst, name), m); err != nil {
+		err = fmt.Errorf("field %q: %w", name, err)
+	}
+	return dst, err
 }

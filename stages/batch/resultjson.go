@@ -19,59 +19,73 @@ func (r *Result) AppendJSON(dst []byte) ([]byte, error) {
 }
 
 func (r *Result) appendJSON(dst []byte) ([]byte, error) {
-	var err error
-	value := func(name string, present bool, v any) {
-		if present && err == nil {
-			if dst, err = jsonappend.Value(jsonappend.Key(dst, name), v); err != nil {
-				err = fmt.Errorf("field %q: %w", name, err)
-			}
-		}
-	}
-	text := func(name, value string) {
-		if value != "" {
-			dst = jsonappend.String(jsonappend.Key(dst, name), value)
-		}
-	}
 	dst = jsonappend.String(append(dst, `{"id":`...), r.ID)
 	dst = strconv.AppendInt(append(dst, `,"index":`...), r.Index, 10)
 	dst = strconv.AppendBool(append(dst, `,"success":`...), r.Success)
 	if r.Success || r.Response != "" {
 		dst = jsonappend.String(append(dst, `,"response":`...), r.Response)
 	}
-	value("structured_output", r.StructuredOutput != nil, r.StructuredOutput)
-	if r.Embedding != nil {
-		dst = appendVector(jsonappend.Key(dst, "embedding"), r.Embedding)
+	dst, err := r.appendParts(dst)
+	if err != nil {
+		return dst, err
 	}
-	if r.ToolCalls != nil && err == nil {
-		dst, err = appendList(dst, "tool_calls", "tool call", r.ToolCalls, (*ToolCall).appendJSON)
+	dst = appendText(dst, "error", r.Error)
+	dst = appendText(dst, "error_type", string(r.ErrorType))
+	if dst, err = appendMap(dst, "metadata", r.Metadata); err != nil {
+		return dst, err
 	}
-	dst = strconv.AppendInt(append(dst, `,"tool_calls_made":`...), int64(r.ToolCallsMade), 10)
-	if r.ToolExecutionHistory != nil && err == nil {
-		dst, err = appendList(dst, "tool_execution_history", "call", r.ToolExecutionHistory, (*ToolExecution).appendJSON)
-	}
-	if r.TokensUsed != nil {
-		dst = r.TokensUsed.appendJSON(jsonappend.Key(dst, "tokens_used"))
-	}
-	text("error", r.Error)
-	text("error_type", string(r.ErrorType))
-	value("metadata", r.Metadata != nil, r.Metadata)
-	if r.Row != nil && err == nil {
-		if dst, err = r.Row.appendJSON(jsonappend.Key(dst, "row")); err != nil {
-			err = fmt.Errorf("field %q: %w", "row", err)
+	if r.Row != nil {
+		if dst, err = r.Row.appendJSON(append(dst, `,"row":`...)); err != nil {
+			return dst, fmt.Errorf("field %q: %w", "row", err)
 		}
 	}
 	dst = jsonappend.Seconds(append(dst, `,"elapsed_time":`...), r.ElapsedTime)
 	if r.WaitTime != 0 {
 		dst = jsonappend.Seconds(append(dst, `,"wait_time":`...), r.WaitTime)
 	}
-	text("model", r.Model)
-	text("finish_reason", r.FinishReason)
+	dst = appendText(dst, "model", r.Model)
+	dst = appendText(dst, "finish_reason", r.FinishReason)
 	dst = strconv.AppendInt(append(dst, `,"attempts":`...), int64(r.Attempts), 10)
 	if cost := r.CostUSD; cost != nil && !math.IsNaN(*cost) && !math.IsInf(*cost, 0) { // JSON has no such numbers
-		value("cost_usd", true, cost)
+		if dst, err = jsonappend.Value(append(dst, `,"cost_usd":`...), *cost); err != nil {
+			return dst, fmt.Errorf("field %q: %w", "cost_usd", err)
+		}
 	}
-	text("fingerprint", r.Fingerprint)
-	return append(dst, '}'), err
+	return append(appendText(dst, "fingerprint", r.Fingerprint), '}'), nil
+}
+
+// appendParts appends what an answer has beside its text.
+func (r *Result) appendParts(dst []byte) (_ []byte, err error) {
+	if dst, err = appendRaw(dst, "structured_output", r.StructuredOutput); err != nil {
+		return dst, err
+	}
+	if r.Embedding != nil {
+		dst = appendVector(append(dst, `,"embedding":`...), r.Embedding)
+	}
+	if r.ToolCalls != nil {
+		if dst, err = appendList(dst, "tool_calls", "tool call", r.ToolCalls, (*ToolCall).appendJSON); err != nil {
+			return dst, err
+		}
+	}
+	dst = strconv.AppendInt(append(dst, `,"tool_calls_made":`...), int64(r.ToolCallsMade), 10)
+	if r.ToolExecutionHistory != nil {
+		dst, err = appendList(dst, "tool_execution_history", "call", r.ToolExecutionHistory, (*ToolExecution).appendJSON)
+		if err != nil {
+			return dst, err
+		}
+	}
+	if r.TokensUsed != nil {
+		dst = r.TokensUsed.appendJSON(append(dst, `,"tokens_used":`...))
+	}
+	return dst, nil
+}
+
+// appendText appends a member, unless the text is empty.
+func appendText(dst []byte, name, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	return jsonappend.String(jsonappend.Key(dst, name), text)
 }
 
 // MarshalJSON writes the result as [Result.AppendJSON] does.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gluepipe/gluepipe/stages/internal/jsonscan"
 )
 
 // Key appends a member's name and its colon, and a comma before it unless it is the object's first.
@@ -38,12 +40,15 @@ func Seconds(dst []byte, d time.Duration) []byte {
 // Raw appends raw, which must be one JSON value, compacted. Bytes that are not UTF-8 become U+FFFD, a run of them one,
 // because many readers refuse a file that holds them.
 func Raw(dst, raw []byte) ([]byte, error) {
+	if jsonscan.Compact(raw) && utf8.Valid(raw) {
+		return append(dst, raw...), nil
+	}
 	if !utf8.Valid(raw) {
 		raw = bytes.ToValidUTF8(raw, []byte("\ufffd"))
 	}
-	buf := bytes.NewBuffer(dst)
-	if err := json.Compact(buf, raw); err != nil {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
 		return dst, err
 	}
-	return buf.Bytes(), nil
+	return append(dst, compact.Bytes()...), nil
 }

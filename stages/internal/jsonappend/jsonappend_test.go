@@ -37,6 +37,19 @@ func FuzzString(f *testing.F) {
 	f.Fuzz(requireLikeEncodingJSON[*testing.T])
 }
 
+func FuzzRawJSONIsCompactedAsEncodingJSONDoesIt(f *testing.F) {
+	for _, s := range []string{"", " ", `{"a" : "b c" }`, `{"a":[1, 2]}`, "\"\xff\"", `" \" "`, " 1", "1 ", "1 2", "[1,]", "\"\u2028\""} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		want := bytes.NewBufferString("x")
+		wantErr := json.Compact(want, bytes.ToValidUTF8(raw, []byte("\ufffd")))
+		got, err := jsonappend.Raw([]byte("x"), raw)
+		require.Equal(t, wantErr, err)
+		require.Equal(t, want.String(), string(got))
+	})
+}
+
 // requireLikeEncodingJSON compares bytes, but for U+FFFD in the place of broken UTF-8, which encoding/json writes as an
 // escape or as it is, depending on its version.
 func requireLikeEncodingJSON[T require.TestingT](t T, s string) {
@@ -111,7 +124,8 @@ func TestRawThatIsNotOneValueIsRefused(t *testing.T) {
 func TestValuesAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
 	type point struct{ X, Y int }
 	for _, v := range []any{
-		nil, "a<b>", true, false, 0, -1, math.MinInt64, int64(math.MaxInt64), uint8(7), 1.5, 1e300, float32(0.1), json.Number("1.0"),
+		nil, "a<b>", true, false, 0, -1, math.MinInt64, int64(math.MaxInt64), uint8(7), 1.5, 1e300, 1e20, 1e21, -1e21, 1e-6, 9.99e-7, 1e-7, 1e-10, -2.5e-9, math.Copysign(0, -1), math.MaxFloat64,
+		math.SmallestNonzeroFloat64, float32(0.1), json.Number("1.0"),
 		json.Number(""), json.Number("-1E+400"), json.RawMessage(" [1 ]"), json.RawMessage(nil), map[string]any(nil), []any(nil),
 		map[string]any{},
 		[]any{},
@@ -212,5 +226,7 @@ func TestThePackageImportsTheStandardLibraryAlone(t *testing.T) {
 	const imported = "{{if not .Standard}}{{.ImportPath}}{{end}}"
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", imported, ".").Output()
 	require.NoError(t, err)
-	require.Equal(t, "github.com/gluepipe/gluepipe/stages/internal/jsonappend", strings.TrimSpace(string(out)))
+	require.Equal(t, []string{
+		"github.com/gluepipe/gluepipe/stages/internal/jsonscan", "github.com/gluepipe/gluepipe/stages/internal/jsonappend",
+	}, strings.Fields(string(out)))
 }

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
 	"strconv"
+
+	"github.com/gluepipe/gluepipe/stages/internal/jsonscan"
 )
 
 // maxDepth is as deep as encoding/json reads. It ends the walk through a map that holds itself.
@@ -54,6 +56,8 @@ func value(dst []byte, v any, depth int) ([]byte, error) {
 		return strconv.AppendInt(dst, int64(v), 10), nil
 	case int64:
 		return strconv.AppendInt(dst, v, 10), nil
+	case float64:
+		return float(dst, v)
 	case json.Number:
 		return number(dst, v)
 	case json.RawMessage:
@@ -77,11 +81,29 @@ func number(dst []byte, n json.Number) ([]byte, error) {
 	if c := n[0]; c != '-' && (c < '0' || c > '9') {
 		return dst, fmt.Errorf("%q is not a number", string(n))
 	}
+	if jsonscan.Compact([]byte(n)) {
+		return append(dst, n...), nil
+	}
 	dst, err := Raw(dst, []byte(n))
 	if err != nil {
 		return dst, fmt.Errorf("%q is not a number", string(n))
 	}
 	return dst, nil
+}
+
+// float writes a number as encoding/json does, which leaves a single zero out of exponents such as e-09.
+func float(dst []byte, f float64) ([]byte, error) {
+	switch size := math.Abs(f); {
+	case math.IsNaN(f) || math.IsInf(f, 0):
+		return reflected(dst, f)
+	case size != 0 && size < 1e-6 || size >= 1e21:
+		dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
+		if n := len(dst); string(dst[n-4:n-1]) == "e-0" {
+			dst = append(dst[:n-2], dst[n-1])
+		}
+		return dst, nil
+	}
+	return strconv.AppendFloat(dst, f, 'f', -1, 64), nil
 }
 
 func object[V any](dst []byte, m map[string]V, depth int) ([]byte, error) {
@@ -96,8 +118,12 @@ func members[V any](dst []byte, m map[string]V, depth int) ([]byte, error) {
 	if depth == maxDepth {
 		return dst, errTooDeep
 	}
+	if len(m) == 0 {
+		return dst, nil
+	}
 	var err error
-	for _, key := range slices.Sorted(maps.Keys(m)) {
+	var room [16]string // as many as most objects have
+	for _, key := range sortedKeys(m, room[:0]) {
 		dst, err = value(Key(dst, key), m[key], depth+1)
 		switch {
 		case errors.Is(err, errTooDeep): // a path of so many keys helps nobody
@@ -107,6 +133,15 @@ func members[V any](dst []byte, m map[string]V, depth int) ([]byte, error) {
 		}
 	}
 	return dst, nil
+}
+
+// sortedKeys appends the keys to keys, which are none yet.
+func sortedKeys[V any](m map[string]V, keys []string) []string {
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 func array(dst []byte, values []any, depth int) ([]byte, error) {

@@ -34,6 +34,12 @@ func FuzzWhatIsValidIsValidToEncodingJSON(f *testing.F) {
 		} else if valid && !strict {
 			t.Fatalf("%q is not valid", text)
 		}
+		var compacted bytes.Buffer
+		if valid && json.Compact(&compacted, text) == nil {
+			require.Equal(t, compacted.String() == string(text), jsonscan.Compact(text))
+		} else {
+			require.False(t, jsonscan.Compact(text))
+		}
 	})
 }
 

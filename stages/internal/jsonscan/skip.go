@@ -24,19 +24,19 @@ func skipValue(data []byte, at, depth int) int {
 	if at >= len(data) || depth > maxDepth {
 		return bad
 	}
-	switch c := data[at]; {
-	case c == '"':
+	switch data[at] {
+	case '"':
 		end, _ := skipString(data, at)
 		return end
-	case c == '{':
+	case '{':
 		return skipObject(data, at, depth)
-	case c == '[':
+	case '[':
 		return skipList(data, at, depth)
-	case c == 't':
+	case 't':
 		return skipWord(data, at, "true")
-	case c == 'f':
+	case 'f':
 		return skipWord(data, at, "false")
-	case c == 'n':
+	case 'n':
 		return skipWord(data, at, "null")
 	}
 	return skipNumber(data, at)
@@ -144,9 +144,9 @@ const (
 	highs = 0x8080808080808080
 )
 
-// special returns a word in which the highest bit of the first byte is set that ends a run of plain text in a string: a
-// quote, a backslash or a control character. Bits behind that byte mean nothing.
-func special(word uint64) uint64 {
+// Special returns a word in which the highest bit of the first byte is set that ends a run of plain text in a string: a
+// quote, a backslash or a control character. The first byte is the lowest. Bits behind the one that is found mean nothing.
+func Special(word uint64) uint64 {
 	quote, backslash := word^ones*'"', word^ones*'\\'
 	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (word-ones*' ')&^word) & highs
 }
@@ -156,7 +156,7 @@ func skipString(data []byte, at int) (end int, plain bool) {
 	plain = true
 	for at++; ; {
 		for len(data)-at >= 8 {
-			found := special(binary.LittleEndian.Uint64(data[at:]))
+			found := Special(binary.LittleEndian.Uint64(data[at:]))
 			if found != 0 {
 				at += bits.TrailingZeros64(found) / 8
 				break

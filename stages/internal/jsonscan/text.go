@@ -14,6 +14,23 @@ func Valid(text []byte) bool {
 	return s.End()
 }
 
+// Compact tells whether text is one JSON value without space between its parts. It is false of some that are, see the package.
+func Compact(text []byte) bool {
+	if !Valid(text) {
+		return false
+	}
+	for at := 0; at < len(text); at++ {
+		switch text[at] {
+		case '"':
+			end, _ := skipString(text, at)
+			at = end - 1
+		case ' ', '\n', '\t', '\r':
+			return false
+		}
+	}
+	return true
+}
+
 // Text returns the text that a valid JSON string stands for, in memory of its own. ok is false where it is not a string, or
 // not UTF-8.
 func Text(value []byte) (text string, ok bool) {
