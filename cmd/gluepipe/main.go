@@ -16,5 +16,6 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	// net/http complains to the standard logger about servers, in words of theirs.
 	log.SetOutput(io.Discard)
+	paceGC(os.LookupEnv)
 	os.Exit(run(context.Background(), os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}, os.LookupEnv))
 }
