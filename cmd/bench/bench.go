@@ -25,11 +25,11 @@ func newBench(o *options, stdout io.Writer) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{options: o, stdout: stdout, dir: dir}
-	for _, path := range []*string{&o.gluepipe, &o.redpanda} {
+	for _, path := range []*string{&o.gluepipe, &o.redpanda} { // which run in the folder
 		if *path == "" {
 			continue
 		}
-		if *path, err = filepath.Abs(*path); err != nil { // they run in the folder
+		if *path, err = filepath.Abs(*path); err != nil {
 			return nil, errors.Join(err, b.close())
 		}
 	}
@@ -40,7 +40,11 @@ func (b *bench) close() error { return os.RemoveAll(b.dir) }
 
 // run measures one contender once.
 func (b *bench) run(ctx context.Context, name string, l load) (*outcome, error) {
+	l.profile = b.profile
 	o, err := b.measure(ctx, name, &l)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // it was killed
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s, %d in flight, latency %v: %w", name, l.inFlight, l.latency, err)
 	}

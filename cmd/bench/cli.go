@@ -13,17 +13,8 @@ import (
 )
 
 func runCLI(ctx context.Context, l *load) (*outcome, error) {
-	o, err := l.runProgram(ctx, "run", l.input, "-o", l.output, "--model", "openai:"+model, "--base-url", l.url,
+	return l.runProgram(ctx, "run", l.input, "-o", l.output, "--model", "openai:"+model, "--base-url", l.url,
 		"-c", strconv.Itoa(l.inFlight))
-	if err != nil {
-		return nil, err
-	}
-	took, err := readResults(l.output, l.requests)
-	if err != nil {
-		return nil, err
-	}
-	o.setLatency(took, l.latency)
-	return o, nil
 }
 
 // runProgram measures a program from its start to its end. What it allocates stays unknown.

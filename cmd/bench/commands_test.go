@@ -143,3 +143,19 @@ func TestTheKeptRatiosAreThoseOfTheChecks(t *testing.T) {
 		require.Positive(t, kept[c.name], c.name)
 	}
 }
+
+func TestAContendersProfileIsWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cpu.pprof")
+	_, err := runBench(t, "-only", "go-openai", "-n", "20", "-rounds", "1", "-c", "2", "-cpuprofile", path)
+	require.NoError(t, err)
+	profile, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NotEmpty(t, profile)
+}
+
+func TestARunThatIsInterruptedSaysSoAlone(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := run(ctx, []string{"-only", "file", "-n", "20", "-rounds", "1"}, nil, new(bytes.Buffer))
+	require.EqualError(t, err, "context canceled")
+}

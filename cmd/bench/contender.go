@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -17,7 +20,8 @@ type contender struct {
 	name   string
 	about  string
 	run    func(context.Context, *load) (*outcome, error)
-	script script // of its server, but for the latency
+	verify func(*load, *outcome) error // what it wrote, once it has been measured; nil: run has seen it
+	script script                      // of its server, but for the latency
 }
 
 const redpandaConnect = "redpanda-connect"
@@ -33,11 +37,11 @@ func contenders() []contender {
 		{name: bare, about: "bare go-openai loop", run: runGoOpenAI},
 		{name: "process", about: "library, Process", run: runProcess},
 		{name: "stream", about: "library, Stream", run: runStream},
-		{name: "file", about: "library, file to durable file", run: runFile},
-		{name: "cli", about: "gluepipe run, file to durable file", run: runCLI},
-		{name: "tools", about: "file to file, one tool call each", run: runTools, script: script{tools: true}},
-		{name: "retries", about: "file to file, 1 call of 20 fails", run: runRetries, script: overloaded()},
-		{name: redpandaConnect, about: "Redpanda Connect, file to file", run: runRedpanda},
+		{name: "file", about: "library, file to durable file", run: runFile, verify: verifyResults},
+		{name: "cli", about: "gluepipe run, file to durable file", run: runCLI, verify: verifyResults},
+		{name: "tools", about: "file to file, one tool call each", run: runTools, verify: verifyResults, script: script{tools: true}},
+		{name: "retries", about: "file to file, 1 call of 20 fails", run: runRetries, verify: verifyResults, script: overloaded()},
+		{name: redpandaConnect, about: "Redpanda Connect, file to file", run: runRedpanda, verify: verifyLines},
 	}
 }
 
@@ -65,9 +69,36 @@ func runContender(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o, err := c.run(ctx, l)
+	stop, err := startProfile(l.profile)
 	if err != nil {
 		return err
 	}
+	o, err := c.run(ctx, l)
+	if err := errors.Join(err, stop()); err != nil {
+		return err
+	}
+	if c.verify != nil {
+		if err := c.verify(l, o); err != nil {
+			return err
+		}
+	}
 	return json.NewEncoder(stdout).Encode(o)
+}
+
+// startProfile writes a CPU profile to a file until stop is called; "" is none.
+func startProfile(path string) (stop func() error, err error) {
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
 }

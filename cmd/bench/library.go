@@ -136,10 +136,5 @@ func (l *load) fileToFile(ctx context.Context, config *pipeline.Config, turns in
 	if summary.SuccessfulRequests != l.requests {
 		return nil, fmt.Errorf("%d of %d requests succeeded", summary.SuccessfulRequests, l.requests)
 	}
-	took, err := readResults(l.output, l.requests)
-	if err != nil {
-		return nil, err
-	}
-	o.setLatency(took, l.latency)
 	return o, nil
 }

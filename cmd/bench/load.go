@@ -16,6 +16,7 @@ type load struct {
 	latency  time.Duration // of the server, which is no merit or fault of the contender's
 	program  string        // of the contenders that are programs
 	marks    bool          // take the resident memory on the way
+	profile  string        // file for a CPU profile of the contender
 }
 
 // args are the flags of a contender's process.
@@ -23,6 +24,7 @@ func (l *load) args() []string {
 	return []string{
 		"-url", l.url, "-input", l.input, "-output", l.output, "-n", strconv.Itoa(l.requests), "-c", strconv.Itoa(l.inFlight),
 		"-latency", l.latency.String(), "-program", l.program, "-marks=" + strconv.FormatBool(l.marks),
+		"-cpuprofile", l.profile,
 	}
 }
 
@@ -37,6 +39,7 @@ func parseLoad(args []string) (*load, error) {
 	flags.DurationVar(&l.latency, "latency", 0, "")
 	flags.StringVar(&l.program, "program", "", "")
 	flags.BoolVar(&l.marks, "marks", false, "")
+	flags.StringVar(&l.profile, "cpuprofile", "", "")
 	if err := parse(flags, args); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ const usage = `usage: bench [table|scale|ideal|memory|engine|limit|check] [flags
   -gluepipe PATH           of a program instead of one that is built now
   -redpanda-connect PATH   of a program with openai_chat_completion, measured beside the others
   -json FILE, -svg FILE    write the figures, or a chart of them, besides
+  -cpuprofile FILE         write a CPU profile of the contender that ran last, in its last round
   -write                   check: keep the ratios of now for comparison, in cmd/bench/ratios.json
 
 usage: bench serve [-latency D] [-tools] [-fail-every N] [-fail-status N] [-retry-after D]
@@ -37,6 +38,7 @@ type options struct {
 	gluepipe  string
 	redpanda  string
 	json, svg string
+	profile   string
 	write     bool
 }
 
@@ -68,6 +70,7 @@ func parseOptions(args []string) (*options, error) {
 	flags.StringVar(&o.redpanda, "redpanda-connect", "", "")
 	flags.StringVar(&o.json, "json", "", "")
 	flags.StringVar(&o.svg, "svg", "", "")
+	flags.StringVar(&o.profile, "cpuprofile", "", "")
 	flags.BoolVar(&o.write, "write", false, "")
 	if err := parse(flags, args); err != nil {
 		return nil, err
