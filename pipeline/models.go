@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 
@@ -152,9 +151,9 @@ func (m *models) connect(name, model string) (llm.Completer, error) {
 	}
 	httpClient := m.config.HTTPClient
 	if httpClient == nil { // one for all keys: they share the calls in flight, and so the connections
-		transport := llm.NewTransport(m.config.MaxConcurrent)
-		m.closers = append(m.closers, func() error { transport.CloseIdleConnections(); return nil })
-		httpClient = &http.Client{Transport: transport}
+		own := llm.NewHTTPClient(m.config.MaxConcurrent)
+		m.closers = append(m.closers, func() error { own.CloseIdleConnections(); return nil })
+		httpClient = own
 	}
 	keys := make([]llm.Key, len(apiKeys))
 	for i, apiKey := range apiKeys {
