@@ -1,20 +1,22 @@
+//go:build unix
+
 package h1
 
-import "slices"
+import "syscall"
 
-// Idle returns how many idle connections are open and quiet. Those that aren't are taken out.
+// Idle returns how many idle connections are open and quiet, and leaves them as they are.
 func (t *Transport) Idle() (n int) {
 	t.pool.mu.Lock()
 	defer t.pool.mu.Unlock()
-	for address, stack := range t.pool.idle {
-		t.pool.idle[address] = slices.DeleteFunc(stack, func(c *conn) bool {
-			open := c.alive()
-			if !open {
-				c.close()
-			}
-			return !open
-		})
-		n += len(t.pool.idle[address])
+	for _, stack := range t.pool.idle {
+		for _, c := range stack {
+			_ = c.raw.Read(func(fd uintptr) bool {
+				if _, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK); err == syscall.EAGAIN {
+					n++
+				}
+				return true
+			})
+		}
 	}
 	return n
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package h1_test
 
 import (
@@ -83,6 +85,8 @@ func answer(body string, header ...string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s", len(body), strings.Join(header, ""), body)
 }
 
+func chunk(text string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(text), text) }
+
 // echo answers every request with its body.
 func echo(p *peer) {
 	for {
@@ -125,10 +129,15 @@ func post(t *testing.T, transport http.RoundTripper, url, body string) (int, str
 	return resp.StatusCode, string(text), err
 }
 
-func requireEcho(t *testing.T, transport http.RoundTripper, url, body string) {
+func requireAnswer(t *testing.T, transport http.RoundTripper, url, body, want string) {
 	t.Helper()
 	status, got, err := post(t, transport, url, body)
 	require.NoError(t, err)
 	require.Equal(t, 200, status)
-	require.Equal(t, body, got)
+	require.Equal(t, want, got)
+}
+
+func requireEcho(t *testing.T, transport http.RoundTripper, url, body string) {
+	t.Helper()
+	requireAnswer(t, transport, url, body, body)
 }

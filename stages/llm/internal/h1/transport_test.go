@@ -1,3 +1,5 @@
+//go:build unix
+
 package h1_test
 
 import (
@@ -103,15 +105,69 @@ func TestIdleConnectionsThatAreNoGoodAreNotUsed(t *testing.T) {
 	}
 }
 
+func TestWhatComesBeyondAnAnswerIsNotTakenForTheNext(t *testing.T) {
+	for name, beyond := range map[string]string{"another answer": answer("stale"), "a blank line": "\r\n", "a byte": "H"} {
+		t.Run(name, func(t *testing.T) {
+			server := start(t, func(p *peer) {
+				for {
+					body, ok := p.read()
+					if !ok {
+						return
+					}
+					p.write(answer(body) + beyond)
+				}
+			})
+			transport := newTransport(t)
+			for i := range 5 {
+				requireEcho(t, transport, server.url(), fmt.Sprint("call ", i))
+			}
+			require.Equal(t, int64(5), server.requests.Load())
+		})
+	}
+}
+
+func TestACancelledCallSpoilsNoOther(t *testing.T) {
+	server := start(t, echo)
+	transport := newTransport(t)
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 300 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if i%3 != 0 {
+					go cancel() // some time soon
+				}
+				body := fmt.Sprintf("worker %d, call %d", w, i)
+				resp, err := transport.RoundTrip(newRequest(ctx, server.url(), body))
+				var got []byte
+				if err == nil {
+					got, err = io.ReadAll(resp.Body)
+					_ = resp.Body.Close()
+				}
+				cancel()
+				if i%3 == 0 && err != nil || err == nil && string(got) != body {
+					t.Errorf("want %q, got %q and %v", body, got, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	transport.CloseIdleConnections()
+}
+
 // tamperedConn fails to write once it is told to.
 type tamperedConn struct {
 	*net.TCPConn
-	takes int // how much of the next request
+	whole int // writes to let pass, once it is armed
+	takes int // how much of the next one
 	armed bool
 }
 
 func (c *tamperedConn) Write(p []byte) (int, error) {
-	if !c.armed {
+	if !c.armed || c.whole > 0 {
+		if c.armed {
+			c.whole--
+		}
 		return c.TCPConn.Write(p)
 	}
 	n, err := c.TCPConn.Write(p[:c.takes])
@@ -126,13 +182,15 @@ func TestOnlyARequestOfWhichNothingWasTakenIsSentAgain(t *testing.T) {
 	for name, test := range map[string]struct {
 		takes, size int
 		again       bool
+		whole       int
 	}{
-		"nothing taken":          {0, 10, true},
-		"a byte taken":           {1, 10, false},
-		"nothing taken of a lot": {0, large, true},
-		"a byte taken of a lot":  {1, large, false},
-		"a piece taken of a lot": {1 << 15, large, false},
-		"all but the end taken":  {100, 10, false},
+		"nothing taken":                     {0, 10, true, 0},
+		"a byte taken":                      {1, 10, false, 0},
+		"nothing taken of a lot":            {0, large, true, 0},
+		"a byte taken of a lot":             {1, large, false, 0},
+		"a piece taken of a lot":            {1 << 15, large, false, 0},
+		"all but the end taken":             {100, 10, false, 0},
+		"nothing taken of the second piece": {0, large, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t, echo)
@@ -143,7 +201,7 @@ func TestOnlyARequestOfWhichNothingWasTakenIsSentAgain(t *testing.T) {
 				if err != nil {
 					return nil, err
 				}
-				conns = append(conns, &tamperedConn{TCPConn: c.(*net.TCPConn), takes: test.takes})
+				conns = append(conns, &tamperedConn{TCPConn: c.(*net.TCPConn), takes: test.takes, whole: test.whole})
 				return conns[len(conns)-1], nil
 			}
 			requireEcho(t, transport, server.url(), "Hi")
@@ -194,16 +252,20 @@ func TestAnAnswerThatComesBeforeTheRequestIsSentCounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ended := make(chan struct{})
-			if meet == nil {
+			defer close(ended)
+			stuck := meet == nil
+			if stuck {
 				meet = func(p *peer) { _, _ = p.r.Peek(100); p.write(refusal); <-ended }
 			}
 			server := start(t, meet)
 			transport := newTransport(t)
 			status, body, err := post(t, transport, server.url(), strings.Repeat("x", 64<<20))
-			close(ended)
 			require.NoError(t, err)
 			require.Equal(t, 413, status)
 			require.Equal(t, "no!", body)
+			if stuck {
+				require.Zero(t, transport.Idle(), "the rest of the request is still on its way")
+			}
 			transport.CloseIdleConnections()
 		})
 	}
@@ -254,15 +316,25 @@ func TestTheEndOfTheContextEndsASendingThatNobodyReads(t *testing.T) {
 
 func TestACallWhoseContextHasEndedIsNotMade(t *testing.T) {
 	server := start(t, echo)
+	transport := newTransport(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := newTransport(t).RoundTrip(newRequest(ctx, server.url(), "Hi"))
-	require.ErrorIs(t, err, context.Canceled)
-	require.Zero(t, server.accepted.Load())
+	for i := range 2 { // without an idle connection, and with one
+		_, err := transport.RoundTrip(newRequest(ctx, server.url(), "Hi"))
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, int64(i), server.requests.Load())
+		requireEcho(t, transport, server.url(), "Hi")
+	}
+	require.Equal(t, int64(1), server.accepted.Load())
+	transport.CloseIdleConnections()
 }
 
 func TestABodyClosedBeforeItsEndClosesTheConnection(t *testing.T) {
-	server := start(t, func(p *peer) { p.read(); p.write(answer(strings.Repeat("x", 100))); p.gone() })
+	server := start(t, func(p *peer) {
+		p.read()
+		p.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + strings.Repeat("x", 50))
+		p.gone()
+	})
 	transport := newTransport(t)
 	for n := range 3 {
 		resp, err := transport.RoundTrip(newRequest(t.Context(), server.url(), "Hi"))
