@@ -38,6 +38,8 @@ type wireMessage struct {
 	ReasoningContent presence `json:"reasoning_content"`
 	ReasoningDetails presence `json:"reasoning_details"`
 	ExtraContent     presence `json:"extra_content"`
+
+	raw []byte // all of the message, where it is known
 }
 
 // more says that the message has fields beyond a text.
@@ -103,7 +105,7 @@ func (u *wireUsage) cost() *float64 {
 
 // answer reads an answer that came whole.
 func (c *Client) answer(call *Call, resp *http.Response, body []byte) (*Answer, error) {
-	a, fail := c.decode(call, statusLine(resp.StatusCode), body)
+	a, fail := c.decode(call, resp.StatusCode, body)
 	if fail == nil {
 		a.Header, a.Raw = readHeader(resp.Header, time.Now()), raw(call, resp, body)
 		return a, nil
@@ -117,40 +119,50 @@ func (c *Client) answer(call *Call, resp *http.Response, body []byte) (*Answer, 
 	return nil, fail
 }
 
-// decode reads the body of an answer with a good status. Its errors lack what the headers say.
-func (c *Client) decode(call *Call, status string, body []byte) (answer *Answer, fail *Error) {
-	defer func() {
-		if fail != nil {
-			fail.Err = c.secrets.error(fail.Err)
+// decode reads the body of an answer with a good status. Its errors lack what the headers say. The answer keeps nothing of
+// the body's memory.
+func (c *Client) decode(call *Call, status int, body []byte) (answer *Answer, fail *Error) {
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
+		fail = answerError(batch.ErrServer, true, "%s: the answer is empty", statusLine(status))
+	case call.Input != nil:
+		answer, fail = c.decodeEmbeddings(call, statusLine(status), body)
+	default:
+		if scanned, ok := scanAnswer(body); ok {
+			answer, fail = scanned.accept(status, body)
+		} else {
+			answer, fail = c.decodeAny(status, body)
 		}
-	}()
-	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, answerError(batch.ErrServer, true, "%s: the answer is empty", status)
 	}
-	if call.Input != nil {
-		return c.decodeEmbeddings(call, status, body)
+	if fail != nil {
+		fail.Err = c.secrets.error(fail.Err)
 	}
+	return answer, fail
+}
+
+// decodeAny reads whatever stands where a chat completion should.
+func (c *Client) decodeAny(status int, body []byte) (*Answer, *Error) {
 	var wire wireAnswer
 	err := json.Unmarshal(body, &wire)
 	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
 	if err != nil && !mistyped {
-		return nil, c.broken("chat completion", status, body, err)
+		return nil, c.broken("chat completion", statusLine(status), body, err)
 	}
 	if inside := c.errorInside(&wire, body); inside != nil {
 		return nil, inside
 	}
 	// json left out what has a wrong type, and read the rest: an answer that was paid for is not lost over a detail.
-	answer, fail = wire.accept(status, body)
+	answer, fail := wire.accept(status, body)
 	if mistyped && fail != nil && fail.Kind == batch.ErrServer {
-		fail.Err = c.broken("chat completion", status, body, err).Err
+		fail.Err = c.broken("chat completion", statusLine(status), body, err).Err
 	}
 	return answer, fail
 }
 
 // accept makes the answer, unless its choice is one in form only.
-func (w *wireAnswer) accept(status string, body []byte) (*Answer, *Error) {
+func (w *wireAnswer) accept(status int, body []byte) (*Answer, *Error) {
 	if len(w.Choices) == 0 {
-		return nil, w.fail(batch.ErrServer, true, "%s: the answer has no choices", status)
+		return nil, w.fail(batch.ErrServer, true, "%s: the answer has no choices", statusLine(status))
 	}
 	choice := &w.Choices[0]
 	m := &choice.Message
@@ -168,34 +180,47 @@ func (w *wireAnswer) accept(status string, body []byte) (*Answer, *Error) {
 		return nil, w.fail(batch.ErrServer, true, "the answer's content is neither a text nor a list of parts")
 	}
 	a := &Answer{
-		Message: batch.Message{Role: m.Role, Content: m.Content}, Refusal: m.Refusal,
-		FinishReason: clip(choice.FinishReason, maxNameBytes), Model: clip(w.Model, maxNameBytes),
+		Refusal: m.Refusal, FinishReason: clip(choice.FinishReason, maxNameBytes), Model: clip(w.Model, maxNameBytes),
 		Usage: w.Usage.tokens(), CostUSD: w.Usage.cost(),
 	}
 	if m.more() {
-		var whole struct {
-			Choices []struct {
-				Message batch.Message `json:"message"`
-			} `json:"choices"`
-		}
-		if err := json.Unmarshal(body, &whole); err != nil {
+		message, found, err := m.whole(body)
+		if err != nil {
 			return nil, w.fail(batch.ErrServer, true, "the answer's message can't be read: %w", err)
 		}
 		// A body that has a member twice can be read in two ways.
-		if len(whole.Choices) == 0 || isNull(whole.Choices[0].Message.Content) != isNull(m.Content) ||
-			len(whole.Choices[0].Message.ToolCalls) == 0 && bool(m.ToolCalls) {
+		if !found || isNull(message.Content) != isNull(m.Content) || len(message.ToolCalls) == 0 && bool(m.ToolCalls) {
 			return nil, w.fail(batch.ErrServer, true, "the answer contradicts itself")
 		}
-		a.Message = whole.Choices[0].Message
-	} else if m.Refusal != "" {
-		refusal, _ := json.Marshal(m.Refusal)
-		a.Message.Extra = map[string]json.RawMessage{"refusal": refusal}
+		a.Message = message
+	} else {
+		a.Message = batch.Message{Role: m.Role, Content: bytes.Clone(m.Content)}
+		if m.Refusal != "" {
+			a.Message.Extra = map[string]json.RawMessage{"refusal": batch.Text(m.Refusal)}
+		}
 	}
 	if a.Message.Role == "" {
 		a.Message.Role = "assistant"
 	}
 	a.Text = a.Message.Text()
 	return a, nil
+}
+
+// whole reads the message of the first choice with all its fields, known or not.
+func (m *wireMessage) whole(body []byte) (message batch.Message, found bool, err error) {
+	if m.raw != nil {
+		err = message.UnmarshalJSON(m.raw)
+		return message, true, err
+	}
+	var answer struct {
+		Choices []struct {
+			Message batch.Message `json:"message"`
+		} `json:"choices"`
+	}
+	if err = json.Unmarshal(body, &answer); err != nil || len(answer.Choices) == 0 {
+		return message, false, err
+	}
+	return answer.Choices[0].Message, true, nil
 }
 
 // fail makes the error of an answer that is of no use, but was counted all the same.

@@ -20,7 +20,7 @@ func FuzzDecodeReturnsAnAnswerOrAnError(f *testing.F) {
 	}
 	c := &Client{secrets: newSecrets("sk-1")}
 	f.Fuzz(func(t *testing.T, body string) {
-		answer, err := c.decode(&Call{}, "200 OK", []byte(body))
+		answer, err := c.decode(&Call{}, 200, []byte(body))
 		if (answer == nil) == (err == nil) {
 			t.Fatalf("got %v and %v", answer, err)
 		}
@@ -32,14 +32,14 @@ func FuzzDecodeReturnsAnAnswerOrAnError(f *testing.F) {
 
 func TestUsageThatIsNoNumberIsNone(t *testing.T) {
 	for _, nonsense := range []string{`"NaN"`, `"Inf"`, `"-Infinity"`, `1e999`, `"much"`, `{}`} {
-		answer, err := (&Client{}).decode(&Call{}, "200 OK", []byte(
+		answer, err := (&Client{}).decode(&Call{}, 200, []byte(
 			`{"choices":[{"message":{"content":"Hi"}}],"usage":{"cost":`+nonsense+`}}`))
 		if err != nil || answer.Text != "Hi" || answer.CostUSD != nil {
 			t.Errorf("cost %s: got %+v and %v", nonsense, answer, err)
 		}
 	}
 	for _, nonsense := range []string{`-5`, `-1e99`, `1e300`, `9223372036854775807`, `1e999`, `"many"`, `{}`} {
-		answer, err := (&Client{}).decode(&Call{}, "200 OK", []byte(
+		answer, err := (&Client{}).decode(&Call{}, 200, []byte(
 			`{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":7,"completion_tokens":`+nonsense+`}}`))
 		if err != nil || answer.Usage.Completion != 0 || answer.Usage.Total != 7 {
 			t.Errorf("tokens %s: got %+v and %v", nonsense, answer, err)

@@ -35,6 +35,14 @@ func (s *Scanner) Peek() byte {
 	return s.data[s.at]
 }
 
+// Rest returns the text from the value that comes next, to its end.
+func (s *Scanner) Rest() []byte {
+	if s.at == bad {
+		return nil
+	}
+	return s.data[s.at:]
+}
+
 // Value returns the value that comes next, without the space around it.
 func (s *Scanner) Value() []byte {
 	if s.at == bad {
