@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gluepipe/gluepipe/stages/internal/jsonappend"
+	"github.com/gluepipe/gluepipe/stages/internal/jsonscan"
 )
 
 // Message is one message of a chat. Fields it doesn't know are kept in Extra and written back as they were, so that what a
@@ -42,6 +43,9 @@ func Text(text string) json.RawMessage {
 // Text returns the message's text: the content where it is a string, the text parts one after the other where it is an
 // array, else "".
 func (m *Message) Text() string {
+	if text, ok := jsonscan.Text(m.Content); ok {
+		return text
+	}
 	var text string
 	if json.Unmarshal(m.Content, &text) == nil {
 		return text

@@ -103,3 +103,12 @@ func TestAToolCallWithoutATypeIsAFunctionCall(t *testing.T) {
 	require.Equal(t, `{"id":"","type":"function","function":{"name":"f","arguments":""}}`,
 		string(encode(t, batch.ToolCall{Name: "f"})))
 }
+
+func TestTextReadsContentsThatPeopleMake(t *testing.T) {
+	for content, want := range map[string]string{
+		` "a" `: "a", `"a\n\u00e4"`: "a\nä", "\"\xff\"": "\ufffd", `"\`: "", `"\"`: "", `"`: "", ``: "", `null`: "", `"a" "b"`: "", `1`: "",
+	} {
+		m := batch.Message{Content: json.RawMessage(content)}
+		require.Equal(t, want, m.Text(), content)
+	}
+}

@@ -64,6 +64,9 @@ func appendRaw(dst []byte, name string, raw []byte) ([]byte, error) {
 
 // checkParams refuses params that would stand in the body twice, since servers differ in which of the two they take.
 func checkParams(call *Call) error {
+	if len(call.Params) == 0 {
+		return nil
+	}
 	for _, field := range [...]struct {
 		name string
 		set  bool

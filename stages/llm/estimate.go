@@ -71,6 +71,8 @@ func number(param any) int {
 	switch p := param.(type) {
 	case nil:
 		return 0
+	case int:
+		return min(max(p, 0), math.MaxInt32)
 	case json.RawMessage:
 		text = string(p)
 	default:

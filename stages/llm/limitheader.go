@@ -37,17 +37,38 @@ var (
 
 // readHeader reads what an answer's headers say of limits.
 func readHeader(h http.Header, now time.Time) Header {
-	now = clock(h, now)
 	limits := noHeader
+	if !tellsLimits(h) {
+		return limits
+	}
+	now = clock(h, now)
 	limits.LimitRequests, limits.RemainingRequests, limits.ResetRequests = readLimit(h, requestNames[:], now)
 	limits.LimitTokens, limits.RemainingTokens, limits.ResetTokens = readLimit(h, tokenNames[:], now)
 	return limits
 }
 
+// tellsLimits looks at the few headers that there are, where most answers have none of the many that it could be.
+func tellsLimits(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Ratelimit-") || strings.HasPrefix(name, "Anthropic-Ratelimit-") {
+			return true
+		}
+	}
+	return false
+}
+
+// headerValue returns a header by its name in canonical form, which [http.Header.Get] would check each time.
+func headerValue(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
 func readLimit(h http.Header, families []limitNames, now time.Time) (limit, remaining int, reset time.Duration) {
 	for _, names := range families {
-		limit, remaining = parseCount(h.Get(names.limit)), parseCount(h.Get(names.remaining))
-		reset = parseReset(h.Get(names.reset), now)
+		limit, remaining = parseCount(headerValue(h, names.limit)), parseCount(headerValue(h, names.remaining))
+		reset = parseReset(headerValue(h, names.reset), now)
 		if limit < 0 && remaining < 0 && reset == 0 {
 			continue
 		}
@@ -63,7 +84,7 @@ func readLimit(h http.Header, families []limitNames, now time.Time) (limit, rema
 
 // clock is the time by the server's own clock, so that a date is as far away as the server means, whatever the time here.
 func clock(h http.Header, now time.Time) time.Time {
-	if date := h.Get("Date"); date != "" {
+	if date := headerValue(h, "Date"); date != "" {
 		if t, err := http.ParseTime(date); err == nil {
 			return t
 		}
@@ -113,5 +134,6 @@ func headerOf(values map[string]any) http.Header {
 
 // requestID returns the id under which the provider's support finds the call. Each provider has a header of its own.
 func requestID(h http.Header) string {
-	return clip(cmp.Or(h.Get("X-Request-Id"), h.Get("Request-Id"), h.Get("Apim-Request-Id")), maxNameBytes)
+	id := cmp.Or(headerValue(h, "X-Request-Id"), headerValue(h, "Request-Id"), headerValue(h, "Apim-Request-Id"))
+	return clip(id, maxNameBytes)
 }

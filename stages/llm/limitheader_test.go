@@ -129,3 +129,12 @@ func FuzzLimitsAreCountsAndWaits(f *testing.F) {
 		}
 	})
 }
+
+func TestNamesOfLimitsAreCanonical(t *testing.T) {
+	for _, names := range append(requestNames[:], tokenNames[:]...) {
+		for _, name := range []string{names.limit, names.remaining, names.reset} {
+			require.Equal(t, http.CanonicalHeaderKey(name), name)
+			require.True(t, name == "" || tellsLimits(http.Header{name: {"1"}}), name)
+		}
+	}
+}

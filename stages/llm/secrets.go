@@ -119,7 +119,7 @@ func (s secrets) errorBody(p *providerError) {
 // requestIDs takes the secrets out of the only headers of an answer that are shown.
 func (s secrets) requestIDs(h http.Header) {
 	for _, name := range [...]string{"X-Request-Id", "Request-Id", "Apim-Request-Id"} {
-		if id := h.Get(name); id != "" && s.text(id) != id {
+		if id := headerValue(h, name); id != "" && s.text(id) != id {
 			h.Set(name, s.text(id))
 		}
 	}

@@ -31,28 +31,33 @@ func Compact(text []byte) bool {
 	return true
 }
 
-// Text returns the text that a valid JSON string stands for, in memory of its own. ok is false where it is not a string, or
+// Text returns the text that a JSON string stands for, in memory of its own. ok is false where value is anything else, or
 // not UTF-8.
 func Text(value []byte) (text string, ok bool) {
-	if len(value) < 2 || value[0] != '"' {
+	if len(value) == 0 || value[0] != '"' {
 		return "", false
 	}
-	inside := value[1 : len(value)-1]
-	if !utf8.Valid(inside) {
+	end, plain := skipString(value, 0)
+	if end != len(value) || !utf8.Valid(value) {
 		return "", false
 	}
-	escape := bytes.IndexByte(inside, '\\')
-	if escape < 0 {
+	inside := value[1 : end-1]
+	if plain {
 		return string(inside), true
 	}
-	return unescape(inside, escape), true
+	return unescape(inside), true
 }
 
-// unescape returns what a string's inside stands for. escape is the place of its first backslash.
-func unescape(inside []byte, escape int) string {
+// unescape returns what a string's inside stands for.
+func unescape(inside []byte) string {
 	var text strings.Builder
 	text.Grow(len(inside))
-	for ; escape >= 0; escape = bytes.IndexByte(inside, '\\') {
+	for {
+		escape := bytes.IndexByte(inside, '\\')
+		if escape < 0 {
+			text.Write(inside)
+			return text.String()
+		}
 		text.Write(inside[:escape])
 		c := inside[escape+1]
 		inside = inside[escape+2:]
@@ -75,8 +80,6 @@ func unescape(inside []byte, escape int) string {
 			text.WriteByte(c)
 		}
 	}
-	text.Write(inside)
-	return text.String()
 }
 
 // codePoint reads what follows \u, and a second escape where the two are a pair. Half a pair is U+FFFD.
