@@ -1,5 +1,15 @@
 package llm
 
+import (
+	"crypto/tls"
+	"crypto/x509"
+)
+
+// Trust has an HTTPClient trust those in pool, and nobody else.
+func (c *HTTPClient) Trust(pool *x509.CertPool) {
+	c.transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+}
+
 // AnnounceStart lets tests stand in for the limits below a Hedge.
 var AnnounceStart = announceStart
 

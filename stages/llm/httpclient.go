@@ -17,6 +17,7 @@ type HTTPClient struct {
 	plain     *h1.Transport
 	transport *http.Transport
 	client    *http.Client
+	gate      gate
 }
 
 // NewHTTPClient returns a client that keeps up to maxConns idle connections a host: as many as there are calls in flight,
@@ -41,6 +42,9 @@ func NewHTTPClient(maxConns int) *HTTPClient {
 func (c *HTTPClient) Do(req *http.Request) (*http.Response, error) {
 	if h1.Speaks(req) && c.direct(req) {
 		return c.plain.RoundTrip(req)
+	}
+	if req.URL != nil && req.URL.Scheme == "https" {
+		return c.gate.do(c.client, req)
 	}
 	return c.client.Do(req)
 }
