@@ -34,7 +34,7 @@ func (o *BatchOptions) read(r *batch.Request, line []byte) error {
 	if isNull(members["body"]) {
 		return errors.New(`field "body" is missing`)
 	}
-	body, err := readMembers(members["body"])
+	body, err := readMembers(bytes.Clone(members["body"])) // the line is the reader's
 	if err == nil {
 		err = o.readBody(r, body, chat)
 	}
@@ -49,6 +49,9 @@ func isChat(members map[string]json.RawMessage) (bool, error) {
 	given := "/chat/completions"
 	if err := readText(members, "url", &given); err != nil {
 		return false, err
+	}
+	if given == "/v1/chat/completions" { // as nearly all are
+		return true, nil
 	}
 	path := given
 	if parsed, err := url.Parse(given); err == nil {
@@ -131,8 +134,15 @@ func readChat(r *batch.Request, body map[string]json.RawMessage) error {
 	return nil
 }
 
-// readMembers reads an object whose values stay as they were written.
+// readMembers reads an object whose values stay as they were written. They may share its memory.
 func readMembers(object json.RawMessage) (map[string]json.RawMessage, error) {
+	found := make(map[string]json.RawMessage)
+	if batch.Members(object, func(name, value []byte) bool {
+		found[string(name)] = value
+		return true
+	}) {
+		return found, nil
+	}
 	var members map[string]json.RawMessage
 	err := json.Unmarshal(object, &members)
 	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
@@ -146,7 +156,12 @@ func readMembers(object json.RawMessage) (map[string]json.RawMessage, error) {
 
 // readText reads a member that is a text. One that is left out, or null, leaves text as it is.
 func readText(members map[string]json.RawMessage, name string, text *string) error {
-	if raw := members[name]; !isNull(raw) && json.Unmarshal(raw, text) != nil {
+	raw := members[name]
+	if n := len(raw); n >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 { // UTF-8, as all of the line
+		*text = string(raw[1 : n-1])
+		return nil
+	}
+	if !isNull(raw) && json.Unmarshal(raw, text) != nil {
 		return fmt.Errorf("field %q: want a text, got %s", name, excerpt(raw))
 	}
 	return nil

@@ -78,18 +78,21 @@ func (l *jsonLines) bad(line []byte, err error) *RowError {
 func (l *jsonLines) item(
 	ctx context.Context, maxBytes int, read func(r *batch.Request, line []byte) error,
 ) (*batch.Item, error) {
-	request := &batch.Request{}
+	made := &struct { // at once, since they live as long as each other
+		item    batch.Item
+		request batch.Request
+	}{}
+	item, request := &made.item, &made.request
 	line, err := l.next(ctx, maxBytes)
 	if err == nil {
 		if err = read(request, line); err != nil {
 			err = l.bad(line, err)
 		}
 	}
-	number := strconv.Itoa(l.lines.number)
+	item.Origin = withNumber("line ", l.lines.number)
 	if request.ID == "" {
-		request.ID = "line-" + number
+		request.ID = withNumber("line-", l.lines.number)
 	}
-	item := &batch.Item{Origin: "line " + number}
 	if bad, ok := err.(*RowError); ok { //nolint:errorlint // made here, and wrapped nowhere
 		item.Result = &batch.Result{ID: request.ID, Fingerprint: batch.FingerprintRecord(bad.Raw)}
 		bad.Raw = nil // the reader's
@@ -101,6 +104,11 @@ func (l *jsonLines) item(
 	}
 	item.Request = request
 	return item, nil
+}
+
+func withNumber(text string, n int) string {
+	var room [32]byte
+	return string(strconv.AppendInt(append(room[:0], text...), int64(n), 10))
 }
 
 // lineLimit returns what a MaxLineBytes means.

@@ -16,7 +16,7 @@ import (
 // texts they are; [Cell] makes them again.
 func (r *Row) UnmarshalJSON(data []byte) error {
 	*r = Row{}
-	if !json.Valid(data) {
+	if !jsonscan.Valid(data) && !json.Valid(data) {
 		return json.Unmarshal(data, new(any)) // which says where it is wrong
 	}
 	rest := trimJSON(data)

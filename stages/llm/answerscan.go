@@ -31,7 +31,7 @@ type answerScanner struct{ jsonscan.Scanner }
 func (s *answerScanner) answer(a *scannedAnswer) bool {
 	var seen once
 	for name, ok := s.Object(); ok; name, ok = s.Member() {
-		good := false
+		var good bool
 		switch string(name) {
 		case "model":
 			good = seen.first(0) && s.text(&a.Model)
@@ -55,7 +55,7 @@ func (s *answerScanner) answer(a *scannedAnswer) bool {
 func (s *answerScanner) oneChoice(c *wireChoice) bool {
 	var seen once
 	for name, ok := s.Object(); ok; name, ok = s.Member() {
-		good := false
+		var good bool
 		switch string(name) {
 		case "message":
 			good = seen.first(0) && s.message(&c.Message)
@@ -80,7 +80,7 @@ func (s *answerScanner) message(m *wireMessage) bool {
 	begin := s.Rest()
 	var seen once
 	for name, ok := s.Object(); ok; name, ok = s.Member() {
-		good := false
+		var good bool
 		switch string(name) {
 		case "role":
 			good = seen.first(0) && s.role(&m.Role)
@@ -121,7 +121,7 @@ func (s *answerScanner) usage(a *scannedAnswer) bool {
 	a.Usage = &a.usage
 	var seen once
 	for name, ok := s.Object(); ok; name, ok = s.Member() {
-		good := false
+		var good bool
 		switch string(name) {
 		case "prompt_tokens":
 			good = seen.first(0) && s.into(&a.usage.Prompt)
