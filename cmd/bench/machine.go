@@ -29,9 +29,14 @@ func thisMachine(url string) machine {
 	if url != "" {
 		m.Server = "the server is " + url
 	}
-	version, experiment, _ := strings.Cut(runtime.Version(), " X:")
-	m.Go, m.Experiment = version, cmp.Or(experiment, "none")
+	m.Go, m.Experiment = goVersion(runtime.Version())
 	return m
+}
+
+// goVersion parts "go1.26.0-X:jsonv2", which some releases write with a space.
+func goVersion(text string) (version, experiment string) {
+	version, experiment, _ = strings.Cut(text, "X:")
+	return strings.TrimRight(version, " -"), cmp.Or(experiment, "none")
 }
 
 func (m machine) String() string {

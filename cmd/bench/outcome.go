@@ -25,6 +25,8 @@ type outcome struct {
 
 func (o *outcome) callsPerSecond() float64 { return float64(o.Calls) / o.Seconds }
 
+func (o *outcome) cpuPerCall() float64 { return o.CPU / float64(o.Calls) }
+
 // setLatency takes what each request took, in microseconds, and sorts it.
 func (o *outcome) setLatency(took []float64, server time.Duration) {
 	if len(took) == 0 {

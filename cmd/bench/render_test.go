@@ -103,6 +103,12 @@ func TestRatiosAreTakenRoundByRound(t *testing.T) {
 func TestTheProcessorIsNamed(t *testing.T) {
 	require.Equal(t, "Some CPU @ 3 GHz", modelName(strings.NewReader("processor\t: 0\nmodel name\t: Some CPU @ 3 GHz\n")))
 	require.Equal(t, "unknown processor", modelName(strings.NewReader("")))
+	for text, want := range map[string][2]string{
+		"go1.26.8": {"go1.26.8", "none"}, "go1.26.8-X:jsonv2": {"go1.26.8", "jsonv2"}, "go1.26 X:jsonv2": {"go1.26", "jsonv2"},
+	} {
+		version, experiment := goVersion(text)
+		require.Equal(t, want, [2]string{version, experiment})
+	}
 	require.Equal(t, "the server is http://gpu:8000/v1", thisMachine("http://gpu:8000/v1").Server)
 }
 

@@ -45,9 +45,14 @@ func median(rounds []*outcome, figure func(*outcome) float64) float64 {
 
 // ratio is the median of what one contender's calls a second are of the other's in the same round.
 func ratio(of, to []*outcome) float64 {
+	return byRound(of, to, (*outcome).callsPerSecond)
+}
+
+// byRound is the median of what one contender's figure is of the other's in the same round.
+func byRound(of, to []*outcome, figure func(*outcome) float64) float64 {
 	values := make([]float64, len(of))
 	for i := range of {
-		values[i] = of[i].callsPerSecond() / to[i].callsPerSecond()
+		values[i] = figure(of[i]) / figure(to[i])
 	}
 	return middle(values)
 }

@@ -107,7 +107,7 @@ func newRow(c *contender, rounds, reference []*outcome) row {
 		Contender: c.name, About: c.about,
 		Requests: median(rounds, func(o *outcome) float64 { return float64(o.Requests) / o.Seconds }),
 		Calls:    median(rounds, (*outcome).callsPerSecond),
-		CPU:      perCall(func(o *outcome) float64 { return o.CPU }),
+		CPU:      median(rounds, (*outcome).cpuPerCall),
 		Allocs:   perCall(func(o *outcome) float64 { return float64(o.Mallocs) }),
 		Bytes:    perCall(func(o *outcome) float64 { return float64(o.Bytes) }),
 		P50:      median(rounds, func(o *outcome) float64 { return o.P50 }),
