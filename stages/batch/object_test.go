@@ -42,6 +42,12 @@ func requireReadAlike(t *testing.T, data []byte) {
 	}
 	members := want.rest()
 	require.Equal(t, members, got.rest())
+	for name, raw := range members {
+		found, _ := got.takeAny(name)
+		require.Equal(t, raw, found)
+		_, again := got.takeAny(name)
+		require.False(t, again)
+	}
 	var gotMap, wantMap map[string]any
 	(&object{members: []member{{[]byte("m"), data}}, err: new(error)}).numbers("m", &gotMap)
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -67,6 +73,16 @@ func requireReadAlike(t *testing.T, data []byte) {
 			require.Equal(t, text, unquote(raw))
 		}
 	}
+}
+
+func TestOfTwoMembersWithTheSameNameTheLastCounts(t *testing.T) {
+	var r Request
+	line := `{"id":"a","id":"b","params":{"x":1,"x":2},"metadata":{"y":1,"y":{"z":1},"y":"c"},"messages":[{"role":"a","role":"user"}]}`
+	require.NoError(t, r.UnmarshalJSON([]byte(line)))
+	require.Equal(t, "b", r.ID)
+	require.Equal(t, map[string]any{"x": json.RawMessage("2")}, r.Params)
+	require.Equal(t, map[string]any{"y": "c"}, r.Metadata)
+	require.Equal(t, []Message{{Role: "user"}}, r.Messages)
 }
 
 func TestAnObjectOfVeryManyMembersIsRead(t *testing.T) {
