@@ -8,6 +8,7 @@ import (
 
 	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/ids"
 )
 
 // chain returns the stages of one run.
@@ -40,11 +41,15 @@ func (p *BatchProcessor) chain(
 // before returns the stages before the first call.
 func (p *BatchProcessor) before(sink batch.Sink) []batch.Stage {
 	index, resumes := sink.(stages.Index)
+	var known *ids.Index
+	if keeps, ok := sink.(interface{ IDs() *ids.Index }); ok {
+		known = keeps.IDs()
+	}
 	c := p.config
 	chain := []batch.Stage{stages.Validate(stages.Defaults{
 		Model: c.Model, SystemPrompt: c.SystemPrompt, Tools: c.Tools, MaxToolIterations: c.MaxToolIterations,
 		Timeout: c.Timeout, Params: c.Params, Schema: p.schema, SchemaInPrompt: c.SchemaInPrompt, KeepRaw: c.KeepRaw,
-		Fingerprints: resumes,
+		Fingerprints: resumes, Known: known,
 	})}
 	if resumes {
 		chain = append(chain, stages.Resume(index))

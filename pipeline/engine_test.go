@@ -39,7 +39,7 @@ func settle(n int, takes func(*batch.Item) time.Duration) batch.Stage {
 
 func instantly(*batch.Item) time.Duration { return 0 }
 
-func ids(results []*batch.Result) []string {
+func idsOf(results []*batch.Result) []string {
 	var ids []string
 	for _, r := range results {
 		ids = append(ids, r.ID)
@@ -64,7 +64,7 @@ func TestTheEngineMovesItemsFromSourceToSink(t *testing.T) {
 		var got memory
 		summary, err := new(Engine).Run(t.Context(), source.Slice(requests(10)), &got, settle(3, instantly))
 		require.NoError(t, err)
-		require.Equal(t, []string{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"}, ids(got.inOrder()))
+		require.Equal(t, []string{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"}, idsOf(got.inOrder()))
 		require.Equal(t, 10, summary.TotalRequests)
 		require.Equal(t, 10, summary.SuccessfulRequests)
 	})
@@ -103,9 +103,9 @@ func TestADoubledItemIsDeliveredOnceAndBreaksTheRun(t *testing.T) {
 		var got memory
 		_, err := new(Engine).Run(t.Context(), source.Slice(requests(5)), &got, settle(1, instantly), double)
 		require.ErrorContains(t, err, "sent an item twice")
-		require.Len(t, got.results, len(ids(got.inOrder())))
+		require.Len(t, got.results, len(idsOf(got.inOrder())))
 		seen := map[string]int{}
-		for _, id := range ids(got.results) {
+		for _, id := range idsOf(got.results) {
 			seen[id]++
 		}
 		require.Equal(t, 1, seen["r3"])
@@ -147,7 +147,7 @@ func TestANextThatIgnoresItsContextIsAbandoned(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, 5*time.Second+nextPatience, time.Since(begin))
 		require.Equal(t, 1, summary.TotalRequests)
-		require.Equal(t, []string{"1"}, ids(got.results))
+		require.Equal(t, []string{"1"}, idsOf(got.results))
 
 		close(blocked)
 		synctest.Wait()
@@ -309,7 +309,7 @@ func TestOrderedDeliveryWaitsForASlowHeadWithinItsCredits(t *testing.T) {
 		var got []string
 		sink := funcSink(func(_ context.Context, results []*batch.Result) error {
 			most = max(most, src.yielded()-len(got))
-			got = append(got, ids(results)...)
+			got = append(got, idsOf(results)...)
 			return nil
 		})
 		e := &Engine{MaxPending: pending, Ordered: true}

@@ -137,7 +137,7 @@ func TestSkipReturnsOnlySuccessesAndCountsTheRest(t *testing.T) {
 		p := newProcessor(t, &Config{Completer: &model{fail: failing("message 1", errBad)}, ErrorStrategy: batch.Skip})
 		response, err := p.Process(t.Context(), requests(3))
 		require.NoError(t, err)
-		require.Equal(t, []string{"r0", "r2"}, ids(response.Results))
+		require.Equal(t, []string{"r0", "r2"}, idsOf(response.Results))
 		require.Equal(t, 3, response.TotalRequests)
 		require.Equal(t, 2, response.SuccessfulRequests)
 		require.Equal(t, 1, response.FailedRequests)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/ids"
 )
 
 // File is a file of results that a later run continues. What Write has written survives the death of the process; its
@@ -50,6 +51,9 @@ func (f *File) Path() string { return f.path }
 // Earlier returns the counts of the records that were in the file when it was opened, but for those removed then.
 // TotalRequests is the number of these records.
 func (f *File) Earlier() batch.Summary { return f.records.Earlier() }
+
+// IDs returns the ids that the file had when it was opened. It must not be added to.
+func (f *File) IDs() *ids.Index { return f.records.IDs() }
 
 // Recovered tells what was found and repaired when the file was opened.
 func (f *File) Recovered() Recovery { return f.recovery }

@@ -80,6 +80,9 @@ func (r *Records) Done(id, fingerprint string) (bool, error) {
 	return found, nil
 }
 
+// IDs returns the ids of the records. It must not be added to.
+func (r *Records) IDs() *ids.Index { return r.index }
+
 // Earlier returns the counts of the records. TotalRequests is their number.
 func (r *Records) Earlier() batch.Summary { return r.earlier }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/ids"
 )
 
 const defaultMaxToolIterations = 10
@@ -37,6 +38,16 @@ type Defaults struct {
 	KeepRaw bool
 	// Fingerprints asks for Item.Fingerprint, for runs that can be continued.
 	Fingerprints bool
+	// Known are ids that stand in memory already, as those of an earlier run do. Requests may have them, once, and they take one
+	// bit each then. nil: none are. It must not be added to any more.
+	Known *ids.Index
+}
+
+func (d *Defaults) newIDs() *ids.Set {
+	if d.Known == nil {
+		return ids.NewSet()
+	}
+	return ids.NewSetBeside(d.Known)
 }
 
 // Validate names the field that no request could be sent with, since each would fail for the same reason.
@@ -77,12 +88,12 @@ func checkTools(tools []batch.Tool) error {
 
 // Validate makes the stage that checks each request and resolves the run's defaults into Item.Effective. A request that
 // can't be sent as it is fails with an InvalidRequestError that names its origin and field; so does a second request of
-// the same id. It keeps the order, and 8 bytes an id.
+// the same id. It keeps the order, and 9 to 11 bytes an id.
 func Validate(d Defaults) batch.Stage {
 	d.MaxToolIterations = max(cmp.Or(d.MaxToolIterations, defaultMaxToolIterations), -1)
 	d.Tools = slices.Clip(d.Tools) // all requests share it: what a stage appends must not
 	return func(_ context.Context, in <-chan *batch.Item, out chan<- *batch.Item) error {
-		v := &validator{Defaults: d, idPrefix: "batch-" + uuid.NewString() + "-", ids: newIDSet()}
+		v := &validator{Defaults: d, idPrefix: "batch-" + uuid.NewString() + "-", ids: d.newIDs()}
 		if d.Schema != nil {
 			v.structure = d.Schema.read
 		}
@@ -97,7 +108,7 @@ func Validate(d Defaults) batch.Stage {
 type validator struct {
 	Defaults
 	idPrefix  string
-	ids       *idSet
+	ids       *ids.Set
 	structure func(string) (json.RawMessage, error) // the schema's; nil without one
 }
 
@@ -108,7 +119,7 @@ func (v *validator) validate(item *batch.Item) {
 		}
 		// The id of a record that can't be read is made from its line, and another request may have it.
 		id := item.ID()
-		if taken := !v.ids.add(id); item.Result != nil && (id == "" || taken && item.Request == nil) {
+		if taken := !v.ids.Add(id); item.Result != nil && (id == "" || taken && item.Request == nil) {
 			item.Result.ID = v.newID(item)
 			item.Settle(item.Result)
 		}
@@ -129,7 +140,7 @@ func (v *validator) validate(item *batch.Item) {
 	if err == nil && v.Schema != nil && v.applySchema(effective) {
 		item.Structure = v.structure
 	}
-	if id := effective.ID; !v.ids.add(id) {
+	if id := effective.ID; !v.ids.Add(id) {
 		err = fmt.Errorf("duplicate id %q", id)
 		effective.ID = v.newID(item)
 	}
@@ -150,7 +161,7 @@ func (v *validator) newID(item *batch.Item) string {
 	if unit, number, _ := strings.Cut(item.Origin, " "); unit == "line" || unit == "row" {
 		id = unit + "-" + number
 	}
-	for !v.ids.add(id) {
+	for !v.ids.Add(id) {
 		id += "-duplicate"
 	}
 	return id

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gluepipe/gluepipe/stages"
 	"github.com/gluepipe/gluepipe/stages/batch"
+	index "github.com/gluepipe/gluepipe/stages/ids"
 	"github.com/gluepipe/gluepipe/stages/llm"
 )
 
@@ -530,4 +531,15 @@ func TestABodyOfABatchFileReachesTheModelAsItWasWritten(t *testing.T) {
 
 	list := []*batch.Item{{Request: &batch.Request{Input: json.RawMessage(`["a",[1]]`)}}}
 	validated(t, list, stages.Defaults{KeepRaw: true})
+}
+
+func TestIDsOfAnEarlierRunMayComeOnceEach(t *testing.T) {
+	known := index.NewIndex()
+	known.Add(known.Hash([]byte("a"), nil))
+	items := asking("a", "b", "a", "b")
+	mustRun(t.Context(), t, items, stages.Validate(stages.Defaults{Known: known}))
+	require.Nil(t, items[0].Result)
+	require.Nil(t, items[1].Result)
+	require.Equal(t, `line 3: duplicate id "a"`, items[2].Result.Error)
+	require.Equal(t, `line 4: duplicate id "b"`, items[3].Result.Error)
 }

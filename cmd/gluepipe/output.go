@@ -11,6 +11,7 @@ import (
 
 	"github.com/gluepipe/gluepipe/sink"
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/ids"
 )
 
 // output is where the results of a run go. It is the run's sink: it also measures what it is given.
@@ -59,6 +60,16 @@ func (o *output) Done(id, fingerprint string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// IDs returns the ids of an earlier run's results that its file of results keeps in memory, or nil.
+func (o *output) IDs() *ids.Index {
+	for _, file := range o.files {
+		if file, ok := file.(interface{ IDs() *ids.Index }); ok {
+			return file.IDs()
+		}
+	}
+	return nil
 }
 
 // Earlier returns the counts of what earlier runs have left in the files.

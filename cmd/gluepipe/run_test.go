@@ -27,7 +27,7 @@ func results(t *testing.T, text string) (all []*batch.Result) {
 	return all
 }
 
-func ids(all []*batch.Result) (ids []string) {
+func idsOf(all []*batch.Result) (ids []string) {
 	for _, r := range all {
 		ids = append(ids, r.ID)
 	}
@@ -112,11 +112,11 @@ func TestTheSummaryTellsAllThereIsToTell(t *testing.T) {
 	require.Empty(t, got.stdout)
 	requireGolden(t, goldenPath, normal(got.stderr))
 
-	require.ElementsMatch(t, []string{"r1", "r5"}, ids(results(t, read(t, "out.jsonl"))))
-	require.ElementsMatch(t, []string{"r2", "r3", "r4", "line-6"}, ids(results(t, read(t, "bad.jsonl"))))
+	require.ElementsMatch(t, []string{"r1", "r5"}, idsOf(results(t, read(t, "out.jsonl"))))
+	require.ElementsMatch(t, []string{"r2", "r3", "r4", "line-6"}, idsOf(results(t, read(t, "bad.jsonl"))))
 	var response batch.Response
 	require.NoError(t, json.Unmarshal([]byte(read(t, "response.json")), &response))
-	require.Equal(t, []string{"r1", "r2", "r3", "r4", "r5", "line-6"}, ids(response.Results))
+	require.Equal(t, []string{"r1", "r2", "r3", "r4", "r5", "line-6"}, idsOf(response.Results))
 	require.Equal(t, 6, response.TotalRequests)
 	require.Equal(t, 4, response.FailedRequests)
 	left, err := filepath.Glob("*.tmp")
@@ -128,10 +128,10 @@ func TestAResponseStandsBesideStandardOutput(t *testing.T) {
 	inTempDir(t, nil)
 	got := gluepipe(t, requests(3), nil, "run", "-", "--response", "response.json", "--model", "mock:echo", "--ordered")
 	require.Equal(t, exitOK, got.code)
-	require.Equal(t, []string{"r1", "r2", "r3"}, ids(results(t, got.stdout)))
+	require.Equal(t, []string{"r1", "r2", "r3"}, idsOf(results(t, got.stdout)))
 	var response batch.Response
 	require.NoError(t, json.Unmarshal([]byte(read(t, "response.json")), &response))
-	require.Equal(t, []string{"r1", "r2", "r3"}, ids(response.Results))
+	require.Equal(t, []string{"r1", "r2", "r3"}, idsOf(response.Results))
 }
 
 func TestARunIsContinuedAndFailedRequestsAreRerun(t *testing.T) {
@@ -177,7 +177,7 @@ func TestARunIsContinuedAndFailedRequestsAreRerun(t *testing.T) {
 	got = gluepipe(t, requests(7), nil, at(server, "run", "-", "-o", "out.jsonl")...)
 	require.Equal(t, exitOK, got.code)
 	require.Equal(t, 9, server.Stats().Requests)
-	require.ElementsMatch(t, []string{"r1", "r2", "r3", "r4", "r5", "r6", "r7"}, ids(results(t, read(t, "out.jsonl"))))
+	require.ElementsMatch(t, []string{"r1", "r2", "r3", "r4", "r5", "r6", "r7"}, idsOf(results(t, read(t, "out.jsonl"))))
 
 	require.Equal(t, exitOK, gluepipe(t, "", nil, append(args, "--overwrite")...).code)
 	require.Equal(t, 15, server.Stats().Requests)
@@ -265,7 +265,7 @@ func TestFailFastStopsAtTheFirstFailure(t *testing.T) {
 	require.Regexp(t, `\ngluepipe: stopped at the first failure: request "r5": 400 Bad Request: no such thing.*\n$`, got.stderr)
 	require.Contains(t, got.stderr, "\ncontinue with:  gluepipe run in.jsonl -o out.jsonl -c 1 --error-strategy fail_fast")
 	// The next may have its answer already when the failure is seen: it is paid for, and kept.
-	written := ids(results(t, read(t, "out.jsonl")))
+	written := idsOf(results(t, read(t, "out.jsonl")))
 	require.Equal(t, []string{"r1", "r2", "r3", "r4", "r5"}, written[:5])
 	require.Less(t, server.Stats().Requests, 10)
 }
@@ -275,7 +275,7 @@ func TestSkipWritesOnlySuccesses(t *testing.T) {
 	got := gluepipe(t, requests(1)+"{}\n"+requests(3)[len(requests(1)):], nil,
 		"run", "-", "--error-strategy", "skip", "--ordered", "--model", "mock:echo")
 	require.Equal(t, exitFailures, got.code)
-	require.Equal(t, []string{"r1", "r2", "r3"}, ids(results(t, got.stdout)))
+	require.Equal(t, []string{"r1", "r2", "r3"}, idsOf(results(t, got.stdout)))
 }
 
 func TestOrderedWritesInTheOrderOfTheInput(t *testing.T) {
@@ -302,11 +302,11 @@ func TestADeadlineEndsTheRunAndItCanBeContinued(t *testing.T) {
 	require.Equal(t, exitBroken, got.code)
 	require.Contains(t, got.stderr, "\nnot finished         1\n")
 	require.Regexp(t, `\ncontinue with:  gluepipe run .*\ngluepipe: the run's deadline of 1s has passed.*\n$`, got.stderr)
-	require.Equal(t, []string{"r1"}, ids(results(t, read(t, "out.jsonl"))))
+	require.Equal(t, []string{"r1"}, idsOf(results(t, read(t, "out.jsonl"))))
 
 	mended.Store(true)
 	require.Equal(t, exitOK, gluepipe(t, "", nil, at(server, "run", "in.jsonl", "-o", "out.jsonl")...).code)
-	require.ElementsMatch(t, []string{"r1", "r2"}, ids(results(t, read(t, "out.jsonl"))))
+	require.ElementsMatch(t, []string{"r1", "r2"}, idsOf(results(t, read(t, "out.jsonl"))))
 }
 
 func TestRetriesAreSeenInTheResult(t *testing.T) {
