@@ -75,7 +75,7 @@ func (o *object) failure() error { return *o.err }
 // find returns the place of a member, or -1.
 func (o *object) find(name string) int {
 	for i := range o.members {
-		if string(o.members[i].name) == name {
+		if n := o.members[i].name; n != nil && string(n) == name {
 			return i
 		}
 	}
