@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sashabaranov/go-openai"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -50,17 +52,25 @@ func openFiles() int {
 
 // meteredClient sends requests as a processor's own client does, and counts what becomes of them.
 type meteredClient struct {
-	client *http.Client
-	trace  *httptrace.ClientTrace
+	client openai.HTTPDoer
+	trace  *httptrace.ClientTrace // of net/http; nil: there is none
 
-	sent           atomic.Int64 // requests given to net/http
-	written        atomic.Int64 // requests written to a connection whole: more than sent, if net/http sent one twice
-	connections    atomic.Int64 // opened
+	sent           atomic.Int64 // requests given to the client
+	written        atomic.Int64 // requests that net/http wrote to a connection whole: more than sent, if it sent one twice
+	connections    atomic.Int64 // that net/http opened
 	inFlight, most atomic.Int64
 	refused        chan struct{} // gets one where a connection can't be opened
 }
 
 func newMeteredClient(t *testing.T, maxConns int) *meteredClient {
+	t.Helper()
+	client := llm.NewHTTPClient(maxConns)
+	t.Cleanup(client.CloseIdleConnections)
+	return &meteredClient{client: client, refused: make(chan struct{}, 1)}
+}
+
+// newMeteredNetHTTP returns a client as for servers at https:// addresses, or behind a proxy.
+func newMeteredNetHTTP(t *testing.T, maxConns int) *meteredClient {
 	t.Helper()
 	transport := llm.NewTransport(maxConns)
 	t.Cleanup(transport.CloseIdleConnections)
@@ -68,14 +78,7 @@ func newMeteredClient(t *testing.T, maxConns int) *meteredClient {
 	dial := transport.DialContext
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		m.connections.Add(1)
-		conn, err := dial(ctx, network, addr)
-		if err != nil {
-			select {
-			case m.refused <- struct{}{}:
-			default:
-			}
-		}
-		return conn, err
+		return dial(ctx, network, addr)
 	}
 	m.trace = &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) {
 		if info.Err == nil {
@@ -85,14 +88,36 @@ func newMeteredClient(t *testing.T, maxConns int) *meteredClient {
 	return m
 }
 
+// overEachClient runs a test over the client of gluepipe's own, and over net/http.
+func overEachClient(t *testing.T, name string, maxConns int, test func(*testing.T, *meteredClient)) {
+	t.Helper()
+	for over, newClient := range map[string]func(*testing.T, int) *meteredClient{
+		"gluepipe's own": newMeteredClient, "net/http": newMeteredNetHTTP,
+	} {
+		t.Run(strings.TrimPrefix(name+" over "+over, " "), func(t *testing.T) {
+			requireNothingLeft(t)
+			test(t, newClient(t, maxConns))
+		})
+	}
+}
+
 // Do sends one request. It is in flight until its answer's body is closed.
 func (m *meteredClient) Do(req *http.Request) (*http.Response, error) {
 	m.sent.Add(1)
 	now := m.inFlight.Add(1)
 	for most := m.most.Load(); now > most && !m.most.CompareAndSwap(most, now); most = m.most.Load() {
 	}
-	resp, err := m.client.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), m.trace)))
+	if m.trace != nil {
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), m.trace))
+	}
+	resp, err := m.client.Do(req)
 	if err != nil {
+		if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
+			select {
+			case m.refused <- struct{}{}:
+			default:
+			}
+		}
 		m.inFlight.Add(-1)
 		return nil, err
 	}

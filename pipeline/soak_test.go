@@ -60,7 +60,11 @@ func soak(t *testing.T, processor int) (runs int) {
 		Latency: rand.N(3 * time.Millisecond), Jitter: 1,
 		Respond: func(r *llmtest.Request) *llmtest.Answer { return anything(r, faults) },
 	})
-	client := newMeteredClient(t, atOnce)
+	newClient := newMeteredClient
+	if rand.IntN(4) == 0 {
+		newClient = newMeteredNetHTTP
+	}
+	client := newClient(t, atOnce)
 	lookup := batch.Tool{Name: "lookup", Description: "d", Call: soakTool}
 	failFast := rand.IntN(8) == 0
 	cfg := &pipeline.Config{

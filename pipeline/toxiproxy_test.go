@@ -114,10 +114,8 @@ func TestEachRequestEndsInOneHonestResultHoweverBadTheNetwork(t *testing.T) {
 			kinds: []batch.ErrorKind{batch.ErrAPITimeout}, toxics: []string{`{"type": "timeout", "attributes": {"timeout": 0}}`},
 		},
 	} {
-		t.Run(network.name, func(t *testing.T) {
-			requireNothingLeft(t)
+		overEachClient(t, network.name, atOnce, func(t *testing.T, client *meteredClient) {
 			server := llmtest.New(t, llmtest.Config{})
-			client := newMeteredClient(t, atOnce)
 			requests, attempts := prompts(count), 30
 			if network.fails { // fewer than the failures in a row that stop a run
 				requests, attempts = prompts(20), 2
@@ -147,47 +145,46 @@ func TestEachRequestEndsInOneHonestResultHoweverBadTheNetwork(t *testing.T) {
 // server closes every other connection, so that there are many.
 func TestAllRequestsSucceedAndEachCallIsCountedWhileConnectionsAreReset(t *testing.T) {
 	const count, atOnce = 2000, 16
-	requireNothingLeft(t)
-	server := llmtest.New(t, llmtest.Config{Respond: func(r *llmtest.Request) *llmtest.Answer {
-		answer := llmtest.Text(r.Prompt())
-		if rand.IntN(2) == 0 {
-			answer.Header = http.Header{"Connection": {"close"}}
-		}
-		return answer
-	}})
-	client := newMeteredClient(t, atOnce)
-	p := newProcessor(t, &pipeline.Config{
-		Model: "vllm:echo", HTTPClient: client, MaxConcurrent: atOnce, Retry: soon(20),
-		BaseURL: throughToxics(t, server,
-			`{"name": "1", "type": "reset_peer", "stream": "upstream", "toxicity": 0.02, "attributes": {"timeout": 0}}`,
-			`{"name": "2", "type": "reset_peer", "stream": "upstream", "toxicity": 0.02, "attributes": {"timeout": 10}}`,
-			`{"name": "3", "type": "reset_peer", "toxicity": 0.02, "attributes": {"timeout": 0}}`,
-			`{"name": "4", "type": "reset_peer", "toxicity": 0.02, "attributes": {"timeout": 10}}`,
-			`{"name": "5", "type": "limit_data", "toxicity": 0.02, "attributes": {"bytes": 700}}`),
-	})
-	requests := prompts(count)
-	response, err := p.Process(t.Context(), requests)
-	require.NoError(t, err)
-	succeeded, attempts := requireOneHonestResultEach(t, requests, response.Results)
-	require.Equal(t, count, succeeded)
-	require.LessOrEqual(t, int(client.most.Load()), atOnce)
+	overEachClient(t, "", atOnce, func(t *testing.T, client *meteredClient) {
+		server := llmtest.New(t, llmtest.Config{Respond: func(r *llmtest.Request) *llmtest.Answer {
+			answer := llmtest.Text(r.Prompt())
+			if rand.IntN(2) == 0 {
+				answer.Header = http.Header{"Connection": {"close"}}
+			}
+			return answer
+		}})
+		p := newProcessor(t, &pipeline.Config{
+			Model: "vllm:echo", HTTPClient: client, MaxConcurrent: atOnce, Retry: soon(20),
+			BaseURL: throughToxics(t, server,
+				`{"name": "1", "type": "reset_peer", "stream": "upstream", "toxicity": 0.02, "attributes": {"timeout": 0}}`,
+				`{"name": "2", "type": "reset_peer", "stream": "upstream", "toxicity": 0.02, "attributes": {"timeout": 10}}`,
+				`{"name": "3", "type": "reset_peer", "toxicity": 0.02, "attributes": {"timeout": 0}}`,
+				`{"name": "4", "type": "reset_peer", "toxicity": 0.02, "attributes": {"timeout": 10}}`,
+				`{"name": "5", "type": "limit_data", "toxicity": 0.02, "attributes": {"bytes": 700}}`),
+		})
+		requests := prompts(count)
+		response, err := p.Process(t.Context(), requests)
+		require.NoError(t, err)
+		succeeded, attempts := requireOneHonestResultEach(t, requests, response.Results)
+		require.Equal(t, count, succeeded)
+		require.LessOrEqual(t, int(client.most.Load()), atOnce)
 
-	seen, sent, written := server.Stats().Requests, int(client.sent.Load()), int(client.written.Load())
-	t.Logf("%d connections; %d attempts, of which %d were not written whole, %d were lost on the way, and %d reached the server",
-		client.connections.Load(), attempts, sent-written, written-seen, seen)
-	require.GreaterOrEqual(t, attempts-count, 20, "too few resets to tell anything")
-	require.Equal(t, attempts, sent, "each call is one attempt, and none is made twice")
-	require.LessOrEqual(t, written, sent, "net/http sent a request twice by itself")
-	for _, r := range response.Results {
-		require.LessOrEqual(t, server.Attempts(requests[r.Index].UserMessage), r.Attempts, "calls of %s that were not counted", r.ID)
-	}
+		seen, sent, written := server.Stats().Requests, int(client.sent.Load()), int(client.written.Load())
+		t.Logf("%d attempts, of which %d did not reach the server", attempts, attempts-seen)
+		require.GreaterOrEqual(t, attempts-count, 20, "too few resets to tell anything")
+		require.Equal(t, attempts, sent, "each call is one attempt, and none is made twice")
+		require.LessOrEqual(t, written, sent, "net/http sent a request twice by itself")
+		for _, r := range response.Results {
+			require.LessOrEqual(t, server.Attempts(requests[r.Index].UserMessage), r.Attempts, "calls of %s that were not counted", r.ID)
+		}
+	})
 }
 
 // net/http sends a request again by itself only where none of it was written, or where it has an Idempotency-Key.
 func TestACallThatMayHaveBeenBilledIsNotRepeatedUnseen(t *testing.T) {
 	requireNothingLeft(t)
 	server := llmtest.New(t, llmtest.Config{Respond: llmtest.Sequence(nil, &llmtest.Answer{Fault: llmtest.Reset}, nil)})
-	client := newMeteredClient(t, 1)
+	client := newMeteredNetHTTP(t, 1)
 	p := newProcessor(t, &pipeline.Config{
 		Model: "vllm:echo", BaseURL: server.BaseURL(), HTTPClient: client, MaxConcurrent: 1, Ordered: true,
 	})
@@ -204,38 +201,38 @@ func TestACallThatMayHaveBeenBilledIsNotRepeatedUnseen(t *testing.T) {
 // Each time, the server comes back as soon as somebody has found it gone.
 func TestAServerThatFallsOverAndComesBackLosesNothing(t *testing.T) {
 	const count, atOnce, outages = 600, 8, 5
-	requireNothingLeft(t)
-	calls := make(chan struct{}, count/outages/2)
-	server := llmtest.New(t, llmtest.Config{Respond: func(r *llmtest.Request) *llmtest.Answer {
-		select {
-		case calls <- struct{}{}:
-		default:
-		}
-		return nil
-	}})
-	client := newMeteredClient(t, atOnce)
-	proxy := newProxy(t, server)
-	p := newProcessor(t, &pipeline.Config{
-		Model: "vllm:echo", BaseURL: "http://" + proxy.Listen + "/v1", HTTPClient: client,
-		MaxConcurrent: atOnce, Retry: soon(30),
-	})
-	var falls sync.WaitGroup
-	defer falls.Wait()
-	falls.Go(func() {
-		for range outages {
-			for range cap(calls) {
-				<-calls
+	overEachClient(t, "", atOnce, func(t *testing.T, client *meteredClient) {
+		calls := make(chan struct{}, count/outages/2)
+		server := llmtest.New(t, llmtest.Config{Respond: func(r *llmtest.Request) *llmtest.Answer {
+			select {
+			case calls <- struct{}{}:
+			default:
 			}
-			proxy.Stop()
-			<-client.refused
-			assert.NoError(t, proxy.Start())
-		}
+			return nil
+		}})
+		proxy := newProxy(t, server)
+		p := newProcessor(t, &pipeline.Config{
+			Model: "vllm:echo", BaseURL: "http://" + proxy.Listen + "/v1", HTTPClient: client,
+			MaxConcurrent: atOnce, Retry: soon(30),
+		})
+		var falls sync.WaitGroup
+		defer falls.Wait()
+		falls.Go(func() {
+			for range outages {
+				for range cap(calls) {
+					<-calls
+				}
+				proxy.Stop()
+				<-client.refused
+				assert.NoError(t, proxy.Start())
+			}
+		})
+		requests := prompts(count)
+		response, err := p.Process(t.Context(), requests)
+		require.NoError(t, err)
+		succeeded, attempts := requireOneHonestResultEach(t, requests, response.Results)
+		require.Equal(t, count, succeeded)
+		require.GreaterOrEqual(t, attempts, server.Stats().Requests)
+		require.LessOrEqual(t, int(client.most.Load()), atOnce)
 	})
-	requests := prompts(count)
-	response, err := p.Process(t.Context(), requests)
-	require.NoError(t, err)
-	succeeded, attempts := requireOneHonestResultEach(t, requests, response.Results)
-	require.Equal(t, count, succeeded)
-	require.GreaterOrEqual(t, attempts, server.Stats().Requests)
-	require.LessOrEqual(t, int(client.most.Load()), atOnce)
 }
