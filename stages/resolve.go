@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gluepipe/gluepipe/stages/batch"
+	"github.com/gluepipe/gluepipe/stages/internal/jsonscan"
 	"github.com/gluepipe/gluepipe/stages/llm"
 )
 
@@ -73,7 +74,7 @@ func (v *validator) resolveInput(r *batch.Request) error {
 		return errors.New(`field "params": "input" is a field of the request itself`)
 	}
 	switch n := llm.CountInputs(r.Input); {
-	case n == 0 || !json.Valid(r.Input):
+	case n == 0 || !valid(r.Input):
 		return errors.New(`field "input": want a text or a list, which are not empty`)
 	case n > 1 && !v.KeepRaw:
 		return fmt.Errorf(`field "input": want one text, got %d: a result holds one embedding`, n)
@@ -107,7 +108,7 @@ func (v *validator) resolveMessages(res *resolved) error {
 		if m.Role == "" {
 			return fmt.Errorf(`field "messages": message %d has no role`, i+1)
 		}
-		if m.Content != nil && !json.Valid(m.Content) {
+		if m.Content != nil && !valid(m.Content) {
 			return fmt.Errorf(`field "messages": the content of message %d is not JSON; batch.Text makes it of a text`, i+1)
 		}
 	}
@@ -157,6 +158,9 @@ func (v *validator) resolveTools(r *batch.Request) error {
 	r.Tools = tools
 	return nil
 }
+
+// valid tells whether text is JSON, without encoding/json where it is usual.
+func valid(text []byte) bool { return jsonscan.Valid(text) || json.Valid(text) }
 
 func toolNames(tools []batch.Tool) string {
 	if len(tools) == 0 {
@@ -217,7 +221,7 @@ func checkLimits(r *batch.Request) error {
 	if err := r.ToolExecutionOrder.Validate(); err != nil {
 		return fmt.Errorf(`field "tool_execution_order": %w`, err)
 	}
-	if r.ResponseFormat != nil && !json.Valid(r.ResponseFormat) {
+	if r.ResponseFormat != nil && !valid(r.ResponseFormat) {
 		return errors.New(`field "response_format": not JSON`)
 	}
 	if err := checkEncodable(r.Metadata); err != nil {
