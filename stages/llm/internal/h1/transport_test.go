@@ -77,17 +77,3 @@ func TestWhatIsUncommonIsLeftToOthers(t *testing.T) {
 		})
 	}
 }
-
-func TestTheNextAddressIsTriedWhereTheFirstRefuses(t *testing.T) {
-	addresses, err := net.DefaultResolver.LookupHost(t.Context(), "localhost")
-	require.NoError(t, err)
-	if len(addresses) < 2 {
-		t.Skip("localhost has one address alone")
-	}
-	server := start(t, echo) // at 127.0.0.1
-	_, port, err := net.SplitHostPort(server.listener.Addr().String())
-	require.NoError(t, err)
-	transport := newTransport(t)
-	requireEcho(t, transport, "http://localhost:"+port+"/v1", "Hi")
-	transport.CloseIdleConnections()
-}
